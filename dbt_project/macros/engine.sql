@@ -1,0 +1,25 @@
+{#- What DuckDB and Spark write differently; models call these and stay the same on both. -#}
+
+{#- The items of a list that are not null. -#}
+{% macro compact(items) %}{{ return(adapter.dispatch('compact')(items)) }}{% endmacro %}
+{% macro default__compact(items) -%} list_filter([{{ items | join(', ') }}], lambda item: item is not null) {%- endmacro %}
+{% macro spark__compact(items) -%} array_compact(array({{ items | join(', ') }})) {%- endmacro %}
+
+{#- 'MDM4|MDM2' → 'MDM2|MDM4': one spelling for one set of genes. -#}
+{% macro sorted_genes(genes) %}{{ return(adapter.dispatch('sorted_genes')(genes)) }}{% endmacro %}
+{% macro default__sorted_genes(genes) -%} array_to_string(list_sort(string_split({{ genes }}, '|')), '|') {%- endmacro %}
+{% macro spark__sorted_genes(genes) -%} array_join(array_sort(split({{ genes }}, '[|]')), '|') {%- endmacro %}
+
+{#- The distinct values of a column, sorted, as one text. -#}
+{% macro text_list(column) %}{{ return(adapter.dispatch('text_list')(column)) }}{% endmacro %}
+{% macro default__text_list(column) -%} string_agg(distinct {{ column }}, ', ' order by {{ column }}) {%- endmacro %}
+{% macro spark__text_list(column) -%} array_join(array_sort(collect_set({{ column }})), ', ') {%- endmacro %}
+
+{#- One row per item of a list column, as `item`. -#}
+{% macro unnest(relation, columns, list_column) %}{{ return(adapter.dispatch('unnest')(relation, columns, list_column)) }}{% endmacro %}
+{% macro default__unnest(relation, columns, list_column) -%}
+    select {{ columns }}, unnest({{ list_column }}) as item from {{ relation }}
+{%- endmacro %}
+{% macro spark__unnest(relation, columns, list_column) -%}
+    select {{ columns }}, explode({{ list_column }}) as item from {{ relation }}
+{%- endmacro %}

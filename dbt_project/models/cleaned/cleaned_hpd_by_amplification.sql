@@ -1,0 +1,64 @@
+-- Grain: one published 2x2 table; one row in, one row out.
+-- Inputs: stg_hpd_by_amplification, stg_loads, vocabularies.
+with tables as (
+
+    select * from {{ ref('stg_hpd_by_amplification') }}
+
+),
+
+loads as (
+
+    select * from {{ ref('stg_loads') }}
+
+),
+
+labels as (
+
+    select * from {{ ref('cancer_type_labels') }}
+
+),
+
+gene_sets as (
+
+    select gene_set, {{ sorted_genes('genes') }} as genes from {{ ref('gene_sets') }}
+
+),
+
+mapped as (
+
+    select
+        tables.*,
+        coalesce(labels.cancer_type_code, 'UNMAPPED: ' || lower(trim(tables.cancer_type_reported)))
+            as cancer_type_code,
+        coalesce(gene_sets.gene_set, tables.genes) as gene_set,
+        -- four cells, or no odds ratio
+        n_altered_with_outcome is not null and n_altered_without_outcome is not null
+        and n_unaltered_with_outcome is not null and n_unaltered_without_outcome is not null as is_complete,
+        loads.input_number > min(loads.input_number) over (
+            partition by
+                tables.report_id, tables.cancer_type_reported, tables.genes, tables.outcome, tables.is_simulated
+        ) as is_repeated
+    from tables
+    left join loads on tables.load_id = loads.load_id
+    left join labels
+        on labels.vocabulary = 'name' and lower(labels.label) = lower(trim(tables.cancer_type_reported))
+    left join gene_sets on tables.genes = gene_sets.genes
+
+),
+
+final as (
+
+    select
+        *,
+        {{ compact([
+            "case when cancer_type_code like 'UNMAPPED: %' then 'cancer_type_unmapped' end",
+            "case when not is_complete then 'table_incomplete' end",
+            "case when alteration <> 'amplification' then 'alteration_is_not_amplification' end",
+            "case when hpd_definition is null then 'outcome_under_no_known_definition' end",
+            "case when is_repeated then 'repeated_in_later_input' end",
+        ]) }} as flags
+    from mapped
+
+)
+
+select * from final

@@ -1,0 +1,92 @@
+-- Grain: source x cancer type x gene set x unit.
+-- Inputs: cleaned_amplification_counts, cleaned_cancer_type_groups.
+-- Counts go to their own cancer type and to every wider group (LUAD to NSCLC, KIRC to RCC, all to ALL_CANCERS),
+-- except where the study reports the wider group itself: then its own row stands and its parts are not added.
+with counts as (
+
+    select * from {{ ref('cleaned_amplification_counts') }} where not is_repeated
+
+),
+
+type_groups as (
+
+    select * from {{ ref('cleaned_cancer_type_groups') }}
+
+),
+
+cancer_types as (
+
+    select * from {{ ref('cancer_types') }}
+
+),
+
+grouped as (
+
+    select
+        counts.*,
+        coalesce(type_groups.group_code, counts.cancer_type_code) as group_code
+    from counts
+    left join type_groups on counts.cancer_type_code = type_groups.cancer_type_code
+
+),
+
+judged as (
+
+    select
+        *,
+        cancer_type_code = group_code as is_own_row,
+        max(cast(cancer_type_code = group_code as integer)) over (
+            partition by source, study_id, group_code, gene_set, unit, is_simulated
+        ) = 1 as has_own_row
+    from grouped
+
+),
+
+summed as (
+
+    select
+        source,
+        source_class,
+        group_code as cancer_type_code,
+        gene_set,
+        unit,
+        is_simulated,
+        min(cancer_type_reported) filter (where is_own_row) as cancer_type_reported,
+        {{ text_list('cancer_type_code') }} as cancer_types_included,
+        count(distinct study_id) as n_studies,
+        -- unknown for one study is unknown for the sum
+        cast(case when count(n_samples_all) = count(*) then sum(n_samples_all) end as bigint) as n_samples_all,
+        cast(sum(n_assayed) as bigint) as n_assayed,
+        cast(sum(n_amplified) as bigint) as n_amplified,
+        {{ text_list('call_method') }} as call_method
+    from judged
+    where is_own_row or not has_own_row
+    group by source, source_class, group_code, gene_set, unit, is_simulated
+
+),
+
+final as (
+
+    select
+        summed.source,
+        summed.source_class,
+        summed.cancer_type_code,
+        coalesce(cancer_types.cancer_type, summed.cancer_type_reported) as cancer_type,
+        summed.gene_set,
+        summed.unit,
+        summed.is_simulated,
+        summed.cancer_types_included,
+        summed.n_studies,
+        summed.n_samples_all,
+        summed.n_assayed,
+        summed.n_amplified,
+        {{ fraction('summed.n_amplified', 'summed.n_assayed') }} as amplified_fraction,
+        {{ wilson_low('summed.n_amplified', 'summed.n_assayed') }} as amplified_ci_low,
+        {{ wilson_high('summed.n_amplified', 'summed.n_assayed') }} as amplified_ci_high,
+        summed.call_method
+    from summed
+    left join cancer_types on summed.cancer_type_code = cancer_types.cancer_type_code
+
+)
+
+select * from final

@@ -1,0 +1,83 @@
+-- Grain: file x table x rule x column: what was rejected at the door and what was flagged later.
+-- Inputs: stg_rejected_rows and the flags of every cleaned model.
+with rejected as (
+
+    select
+        source_file,
+        table_name,
+        'rejected' as severity,
+        rule,
+        column_name,
+        source_line
+    from {{ ref('stg_rejected_rows') }}
+
+),
+
+flagged_trials as (
+
+    {{ unnest(ref('cleaned_reports'), "source_file, 'trials' as table_name, source_line", 'flags') }}
+
+),
+
+flagged_patients as (
+
+    {{ unnest(ref('cleaned_patients'), "source_file, 'patients' as table_name, source_line", 'flags') }}
+
+),
+
+flagged_counts as (
+
+    {{ unnest(ref('cleaned_amplification_counts'), "source_file, 'amplification_counts' as table_name, source_line", 'flags') }}
+
+),
+
+flagged_tables as (
+
+    {{ unnest(ref('cleaned_hpd_by_amplification'), "source_file, 'hpd_by_amplification' as table_name, source_line", 'flags') }}
+
+),
+
+flagged as (
+
+    select * from flagged_trials
+    union all
+    select * from flagged_patients
+    union all
+    select * from flagged_counts
+    union all
+    select * from flagged_tables
+
+),
+
+findings as (
+
+    select * from rejected
+    union all
+    select
+        source_file,
+        table_name,
+        'flagged' as severity,
+        item as rule,
+        '' as column_name,
+        source_line
+    from flagged
+
+),
+
+final as (
+
+    select
+        source_file,
+        table_name,
+        severity,
+        rule,
+        coalesce(column_name, '') as column_name,
+        count(distinct source_line) as n_rows,
+        min(source_line) as first_line,
+        max(source_line) as last_line
+    from findings
+    group by source_file, table_name, severity, rule, coalesce(column_name, '')
+
+)
+
+select * from final

@@ -1,0 +1,368 @@
+"""`hpd`: arguments in, printed report out. Progress and findings go to stderr, results to stdout."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from ingest.errors import BuildError, HpdError, printable
+from ingest.settings import Settings, hpd_version, load_settings
+
+CLEAN, FAILED, USAGE, WITH_REJECTS = 0, 1, 2, 3
+
+ANSWER = """
+select cancer_type, n_reports_pooled, n_hpd, n_evaluable, hpd_incidence, hpd_ci_low, hpd_ci_high,
+    tcga_n_amplified, tcga_n_assayed, tcga_amplified_fraction, tcga_amplified_ci_low, tcga_amplified_ci_high
+from hpd_amplification_by_cancer
+where hpd_definition = 'ANY_PUBLISHED' and basis = 'reported' and gene_set = 'MDM2|MDM4'
+    and not is_simulated and n_reports_pooled > 0
+order by hpd_incidence desc, cancer_type
+"""
+
+
+class _Commands(click.Group):
+    """Turns what can go wrong into one message and an exit status, never a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except HpdError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(error.exit_status)
+        except BrokenPipeError:
+            sys.stderr.close()  # the reader of a pipe has seen enough
+            ctx.exit(CLEAN)
+
+
+class Progress:
+    """What is going on, on stderr: one line that renews itself on a terminal, now and then a line elsewhere."""
+
+    def __init__(self) -> None:
+        self._on_terminal, self._last = sys.stderr.isatty(), 0.0
+
+    def step(self, text: str) -> None:
+        """A passing state."""
+        now = time.monotonic()
+        if self._on_terminal and now - self._last > 0.05:
+            click.echo(f"\r\033[K{printable(text, 100)}", err=True, nl=False)
+            self._last = now
+        elif not self._on_terminal and now - self._last > 10:
+            if self._last:
+                click.echo(printable(text, 200), err=True)
+            self._last = now
+
+    def done(self, text: str) -> None:
+        """A line that stays."""
+        click.echo(("\r\033[K" if self._on_terminal else "") + text, err=True)
+
+
+inputs_argument = click.argument("inputs", nargs=-1, metavar="[INPUT]...")
+config_option = click.option(
+    "--config", type=click.Path(path_type=Path), metavar="FILE", help="Read the inputs from FILE instead of hpd.toml."
+)
+wait_option = click.option(
+    "--wait", default=0.0, metavar="SECONDS", help="Wait this long for another command that is writing."
+)
+
+
+def _examples(*lines: str) -> str:
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_examples(
+    "hpd refresh                        the published evidence → marts → answer",
+    "hpd refresh bundled my/trials.csv  your own trials beside it",
+    "hpd validate my/trials.csv         check a file, write nothing",
+    'hpd query "from hpd_incidence"     ask the published marts',
+))  # fmt: skip
+@click.version_option(hpd_version(), prog_name="hpd-warehouse")
+def main() -> None:
+    """How often is immunotherapy followed by hyperprogression, and how often are MDM2/MDM4 amplified, per cancer?
+
+    An INPUT is a CSV, TSV, XLSX or Parquet file, a folder of them, or `bundled`, the published evidence. Without
+    one, the inputs listed in hpd.toml are used, and without that, `bundled`.
+
+    HPD_HOME is the folder of the databases. Exit status: 0 clean, 3 finished with rejected rows, 1 failed, 2 usage.
+    """
+
+
+@main.command(epilog=_examples(
+    "hpd refresh", "hpd refresh bundled my/trials.csv my/amplification.xlsx", "hpd refresh --config lung.toml",
+))  # fmt: skip
+@inputs_argument
+@config_option
+@wait_option
+def refresh(inputs: tuple[str, ...], config: Path | None, wait: float) -> None:
+    """Load what changed, build and test the marts, publish them, print the answer.
+
+    The warehouse then holds exactly these inputs; one that is no longer named is removed. Nothing changed: nothing
+    is done. Whatever fails, the release in service stays in service.
+    """
+    settings, progress, started = load_settings(), Progress(), time.monotonic()
+    run = _Run(inputs, config, settings, progress)
+    published = run.published()
+    if published:
+        progress.done(f"nothing changed since release {published['release_id']} ({len(run.items)} files); nothing done")
+        _print_answer(settings)
+        sys.exit(WITH_REJECTS if published["rows_rejected"] else CLEAN)
+
+    from warehouse.build import DbtBuild  # noqa: PLC0415  imports stay behind the check above: it is a second's work
+    from warehouse.lock import writer_lock  # noqa: PLC0415
+
+    with writer_lock(settings, "refresh", wait) as lock:
+        build = DbtBuild(settings, lock)
+        try:
+            n_rejected = run.load()
+            run.build(build)
+        finally:
+            build.cancel()
+        run.publish()
+    progress.done(f"done in {time.monotonic() - started:.1f} s")
+    _print_answer(settings)
+    sys.exit(WITH_REJECTS if n_rejected else CLEAN)
+
+
+class _Run:
+    """The steps that refresh, load, build and publish share."""
+
+    def __init__(self, inputs: tuple[str, ...], config: Path | None, settings: Settings, progress: Progress) -> None:
+        from ingest import pipeline  # noqa: PLC0415
+
+        self.settings, self.progress = settings, progress
+        self.items, failed, notes = pipeline.discover(pipeline.specs_from(inputs, config), settings)
+        for note in notes:
+            progress.done(str(note))
+        if failed:
+            raise HpdError("\n".join(map(str, failed)))
+
+    def published(self) -> dict | None:
+        """The release in service, if these inputs are what it was made from."""
+        from warehouse.publish import fingerprint, in_service  # noqa: PLC0415
+
+        self.mark = fingerprint(self.items, self.settings)
+        release = in_service(self.settings)
+        return release if release and release["fingerprint"] == self.mark else None
+
+    def load(self) -> int:
+        """Load what changed; returns how many rows of the warehouse's inputs are rejected."""
+        from ingest import load, pipeline  # noqa: PLC0415
+        from warehouse.connection import open_build  # noqa: PLC0415
+        from warehouse.publish import mark_build  # noqa: PLC0415
+
+        with open_build(self.settings) as connection:
+            load.ensure_tables(connection)
+            mark_build(connection, None)
+            report = pipeline.run(self.items, connection, self.progress.step)
+            rejected = connection.execute("select coalesce(sum(rows_rejected), 0)::bigint from audit.loads").fetchone()
+        _print_report(report, self.progress)
+        if report.failed:
+            raise HpdError("\n".join([*map(str, report.failed), "nothing was built; the release in service stays"]))
+        return rejected[0]  # type: ignore[index]  an aggregate has a row
+
+    def build(self, build) -> None:  # noqa: ANN001  DbtBuild, whose module is imported late
+        """Build and test the marts, and mark the build database as holding them."""
+        from warehouse.build import explain  # noqa: PLC0415
+        from warehouse.connection import open_build  # noqa: PLC0415
+        from warehouse.publish import mark_build  # noqa: PLC0415
+
+        result = build.run(self.progress.step)
+        if not result.success:
+            raise BuildError(explain(result, self.settings) + "\nnothing was published; the release in service stays")
+        with open_build(self.settings) as connection:
+            mark_build(connection, self.mark, result.counts)
+        names = {"seed": "vocabularies", "model": "models", "unit_test": "unit tests", "test": "data tests"}
+        counts = ", ".join(f"{result.counts.get(kind, 0)} {name}" for kind, name in names.items())
+        self.progress.done(f"built: {counts}, all passed")
+
+    def publish(self) -> None:
+        """Put the marts into service."""
+        from warehouse.connection import open_build  # noqa: PLC0415
+        from warehouse.publish import publish  # noqa: PLC0415
+
+        with open_build(self.settings) as connection:
+            release = publish(connection, self.settings)
+        self.progress.done(f"published: release {release}")
+
+
+def _print_report(report, progress: Progress) -> None:  # noqa: ANN001  pipeline.Report
+    for problem in report.problems:
+        progress.done(str(problem))
+    for line in report.loaded:
+        progress.done(f"loaded {line}")
+    for file in report.removed:
+        progress.done(f"removed {printable(file, 200)}: no longer named")
+    if report.unchanged:
+        progress.done(f"unchanged: {len(report.unchanged)} files")
+
+
+def _print_answer(settings: Settings) -> None:
+    from warehouse.connection import connect  # noqa: PLC0415
+
+    with connect(settings.published_db) as connection:
+        rows = connection.sql(ANSWER).fetchall()
+    header = ("cancer", "reports", "HPD / evaluable", "incidence, 95 % CI", "MDM2/MDM4 amplified / assayed", "fraction, 95 % CI")
+    body = [
+        (cancer, f"{n_reports}", f"{n_hpd:,} / {n_evaluable:,}", _percent(*incidence), _of(amplified, assayed), _percent(*fraction))
+        for cancer, n_reports, n_hpd, n_evaluable, *incidence, amplified, assayed, f0, f1, f2 in rows
+        for fraction in [(f0, f1, f2)]
+    ]  # fmt: skip
+    click.echo("Hyperprogression (any published definition, crude pool) beside amplification in TCGA:")
+    _print_table(header, body)
+
+
+def _percent(value: float | None, low: float | None, high: float | None) -> str:
+    return "–" if value is None else f"{value:.1%} ({low:.1%}–{high:.1%})"
+
+
+def _of(part: int | None, whole: int | None) -> str:
+    return "–" if whole is None else f"{part:,} / {whole:,}"
+
+
+def _print_table(header: tuple[str, ...], body: list[tuple[str, ...]]) -> None:
+    widths = [max(map(len, column)) for column in zip(header, *body, strict=True)]
+    for row in (header, tuple("-" * w for w in widths), *body):
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+@main.command(epilog=_examples("hpd validate my/trials.csv", "hpd validate my/data/"))
+@inputs_argument
+@config_option
+def validate(inputs: tuple[str, ...], config: Path | None) -> None:
+    """Read and check inputs; write nothing."""
+    from ingest import pipeline  # noqa: PLC0415
+    from warehouse.connection import open_scratch  # noqa: PLC0415
+
+    progress = Progress()
+    run = _Run(inputs, config, load_settings(), progress)
+    with open_scratch() as connection:
+        report = pipeline.run(run.items, connection, progress.step)
+    _print_report(report, progress)
+    if report.failed:
+        raise HpdError("\n".join(map(str, report.failed)))
+    click.echo(f"{report.n_files} files, {report.rows_read:,} rows read, {report.rows_loaded:,} good, {report.rows_rejected:,} bad")
+    sys.exit(WITH_REJECTS if report.rows_rejected else CLEAN)
+
+
+@main.command(epilog=_examples("hpd load bundled my/trials.csv"))
+@inputs_argument
+@config_option
+@wait_option
+def load(inputs: tuple[str, ...], config: Path | None, wait: float) -> None:
+    """The first step of refresh alone: load what changed into the build database."""
+    from warehouse.lock import writer_lock  # noqa: PLC0415
+
+    settings = load_settings()
+    run = _Run(inputs, config, settings, Progress())
+    with writer_lock(settings, "load", wait):
+        n_rejected = run.load()
+    sys.exit(WITH_REJECTS if n_rejected else CLEAN)
+
+
+@main.command(epilog=_examples("hpd build", "hpd build --config lung.toml"))
+@inputs_argument
+@config_option
+@wait_option
+def build(inputs: tuple[str, ...], config: Path | None, wait: float) -> None:
+    """The second step alone: build and test the marts from what is loaded."""
+    from warehouse.build import DbtBuild  # noqa: PLC0415
+    from warehouse.connection import open_build  # noqa: PLC0415
+    from warehouse.lock import writer_lock  # noqa: PLC0415
+
+    settings = load_settings()
+    run = _Run(inputs, config, settings, Progress())
+    run.published()
+    open_build(settings, read_only=True).close()
+    with writer_lock(settings, "build", wait) as lock:
+        child = DbtBuild(settings, lock)
+        try:
+            run.build(child)
+        finally:
+            child.cancel()
+
+
+@main.command(epilog=_examples("hpd publish"))
+@wait_option
+def publish(wait: float) -> None:
+    """The third step alone: put the marts of the last finished build into service."""
+    from warehouse.connection import open_build  # noqa: PLC0415
+    from warehouse.lock import writer_lock  # noqa: PLC0415
+    from warehouse.publish import publish as publish_build  # noqa: PLC0415
+
+    settings = load_settings()
+    with writer_lock(settings, "publish", wait):
+        open_build(settings, read_only=True).close()
+        with open_build(settings) as connection:
+            click.echo(f"published: release {publish_build(connection, settings)}", err=True)
+
+
+@main.command(epilog=_examples("hpd status", "hpd status --json"))
+@inputs_argument
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for other programs.")
+def status(inputs: tuple[str, ...], config: Path | None, as_json: bool) -> None:
+    """What is loaded, rejected and published, and what a refresh would do."""
+    from warehouse.status import describe, status_of  # noqa: PLC0415
+
+    settings = load_settings()
+    found = status_of(_Run(inputs, config, settings, Progress()).items, settings)
+    click.echo(json.dumps(found, default=str, indent=2) if as_json else describe(found))
+
+
+@main.command(epilog=_examples(
+    'hpd query "select cancer_type, n_hpd, n_evaluable from hpd_incidence order by 1"',
+    'hpd query --format csv "from amplification_by_cancer" > amplification.csv',
+))  # fmt: skip
+@click.argument("sql")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+def query(sql: str, form: str) -> None:
+    """Ask the published database, read-only: no query can change it, or read another file."""
+    import duckdb  # noqa: PLC0415
+
+    from warehouse.connection import connect  # noqa: PLC0415
+
+    with connect(load_settings().published_db) as connection:
+        try:
+            relation = connection.sql(sql)
+            names, rows = (relation.columns, relation.fetchall()) if relation else ([], [])
+        except duckdb.Error as error:
+            raise HpdError(f"ERROR query: {error}") from None
+    if form == "json":
+        click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str, indent=2))
+    elif form == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerows([names, *rows])
+    elif names:
+        shown = [tuple("" if v is None else printable(v) for v in row) for row in rows]
+        _print_table(tuple(names), shown)
+        click.echo(f"({len(rows):,} rows)", err=True)
+
+
+@main.command(epilog=_examples("hpd template trials > trials.csv"))
+@click.argument("table")
+def template(table: str) -> None:
+    """Print a commented CSV header for TABLE: trials, patients, amplification_counts or hpd_by_amplification."""
+    from ingest.errors import UsageError  # noqa: PLC0415
+    from schemas import TABLES  # noqa: PLC0415
+
+    if table not in TABLES:
+        raise UsageError(f"ERROR there is no table '{printable(table)}'; allowed: {', '.join(TABLES)}")
+    raw = TABLES[table]
+    click.echo(f"# {table}: {raw.grain}. Lines that start with # are ignored; blank and NA mean not known.")
+    for name in raw.columns:
+        facts, column = raw.metadata(name), raw.schema.columns[name]
+        kind = {"String": "text", "Int64": "whole number", "Float64": "number", "Boolean": "true/false"}[str(column.dtype)]
+        need = "required" if not column.nullable else "column required, may be blank" if facts.get("required") else "optional"
+        unit = f", {facts['unit']}" if "unit" in facts else ""
+        click.echo(f"# {name} ({kind}{unit}; {need}): {column.description}")
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(raw.columns)
+    writer.writerow([raw.metadata(name).get("example", "") for name in raw.columns])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""One transaction per input, idempotent by content: rows read = rows loaded + rows rejected, or nothing at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import duckdb
+import polars as pl
+
+from ingest.errors import SHOWN, Problem
+from schemas import TABLES, RawTable
+
+SQL_TYPES = {pl.String: "varchar", pl.Int64: "bigint", pl.Float64: "double", pl.Boolean: "boolean"}
+
+# provenance that every raw row carries
+PROVENANCE = {
+    "data_origin": ("varchar", "published, institutional or simulated; never mixed with simulated in a mart row"),
+    "_load_id": ("varchar", "Load the row came with: audit.loads"),
+    "_source_file": ("varchar", "File as it was named to hpd"),
+    "_source_line": ("bigint", "Line of the file, 1 = its first; in Parquet the row"),
+}
+LOADS = {
+    "load_id": ("varchar", "Made from the content, the name and the options: the same bytes give the same id"),
+    "input_number": ("integer", "Place in the order of inputs; the first wins where two hold the same key"),
+    "input_name": ("varchar", "The input the file belongs to, as named to hpd"),
+    "source_file": ("varchar", "File as it was named to hpd"),
+    "table_name": ("varchar", "Raw table it fills"),
+    "data_origin": ("varchar", "published, institutional or simulated"),
+    "sha256": ("varchar", "Checksum of the file"),
+    "n_bytes": ("bigint", "Size of the file"),
+    "rows_read": ("bigint", "Rows of the file, blank lines not counted"),
+    "rows_loaded": ("bigint", "Rows in the raw table"),
+    "rows_rejected": ("bigint", "Rows in audit.rejected_rows, each counted once"),
+    "seconds": ("double", "Time the load took"),
+    "loaded_at": ("timestamptz", "When it was committed"),
+    "versions": ("varchar", "hpd-warehouse, duckdb, polars and pandera versions"),
+}
+REJECTED = {
+    "load_id": ("varchar", "audit.loads"),
+    "table_name": ("varchar", "Raw table the row was meant for"),
+    "source_file": ("varchar", "File as it was named to hpd"),
+    "source_line": ("bigint", "Line of the file"),
+    "column_name": ("varchar", "Column at fault; blank when the whole line is"),
+    "value": ("varchar", "The cell as it stood"),
+    "rule": ("varchar", "Rule it broke"),
+    "message": ("varchar", "The rule in words"),
+    "row_json": ("varchar", "The whole row as text"),
+}
+AUDIT_TABLES = {
+    "audit.loads": (LOADS, "load_id", "one file of the last run"),
+    "audit.rejected_rows": (REJECTED, "load_id, source_line, column_name, rule", "one rejected row and reason"),
+}
+
+
+@dataclass
+class LoadResult:
+    """Counts and findings of one load."""
+
+    rows_read: int = 0
+    rows_loaded: int = 0
+    rows_rejected: int = 0
+
+
+def ensure_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create what is missing; a table whose columns have changed is emptied, its inputs load again."""
+    wanted = {name: (columns, grain) for name, (columns, _, grain) in AUDIT_TABLES.items()}
+    for table in TABLES.values():
+        typed = {c: (SQL_TYPES[table.dtype(c)], _comment(table, c)) for c in table.columns}
+        wanted[f"raw.{table.name}"] = (typed | PROVENANCE, table.grain)
+    found = connection.sql(
+        "select schema_name || '.' || table_name, list(column_name || ' ' || lower(data_type) order by column_index)"
+        " from duckdb_columns() where schema_name in ('raw', 'audit') group by all"
+    ).fetchall()
+    existing = dict(found)
+    names = {"timestamptz": "timestamp with time zone"}
+    expected = {
+        name: [f"{c} {names.get(t, t)}" for c, (t, _) in columns.items()] for name, (columns, _) in wanted.items()
+    }
+    if {n: existing.get(n) for n in wanted} == expected:
+        return
+    connection.begin()
+    connection.execute("create schema if not exists raw; create schema if not exists audit")
+    for name, (columns, grain) in wanted.items():
+        # dropped together: loads must not speak of rows that are gone
+        connection.execute(f"drop table if exists {name} cascade")
+        key = AUDIT_TABLES[name][1] if name in AUDIT_TABLES else ""
+        if name.startswith("raw."):
+            key = ", ".join(("_load_id", *TABLES[name.removeprefix("raw.")].key))
+        defined = ", ".join(f"{column} {type_}" for column, (type_, _) in columns.items())
+        primary = f", primary key ({key})" if name == "audit.loads" else ""
+        connection.execute(f"create table {name} ({defined}{primary})")
+        connection.execute(f"comment on table {name} is {_quoted(f'Grain: {grain}. Key: {key}.')}")
+        for column, (_, comment) in columns.items():
+            connection.execute(f"comment on column {name}.{column} is {_quoted(comment)}")
+    connection.commit()
+
+
+def _comment(table: RawTable, column: str) -> str:
+    unit = table.metadata(column).get("unit")
+    return str(table.schema.columns[column].description) + (f" Unit: {unit}." if unit else "")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def loaded_ids(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """File name → load_id of what is loaded."""
+    return dict(connection.sql("select source_file, load_id from audit.loads").fetchall())
+
+
+def remove_load(connection: duckdb.DuckDBPyConnection, load_id: str) -> None:
+    """Delete every row of one load; call it inside a transaction."""
+    for table in TABLES:
+        connection.execute(f"delete from raw.{table} where _load_id = ?", [load_id])
+    for table in AUDIT_TABLES:
+        connection.execute(f"delete from {table} where load_id = ?", [load_id])
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Everything or nothing."""
+    connection.begin()
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+class Loader:
+    """Receives the blocks of one file; use it inside a transaction."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, table: RawTable, load_id: str, file: str, origin: str
+    ) -> None:
+        """`file` as shown, `origin` one of published, institutional, simulated."""
+        self.connection, self.table, self.load_id, self.file, self.origin = connection, table, load_id, file, origin
+        self.result = LoadResult()
+
+    def add(self, valid: pl.DataFrame, rejected: pl.DataFrame, rows_read: int) -> None:
+        """Insert a block: `valid` typed rows; `rejected` findings with `message` and `row_json`."""
+        rows = valid.select(
+            *self.table.columns,
+            data_origin=pl.lit(self.origin),
+            _load_id=pl.lit(self.load_id),
+            _source_file=pl.lit(self.file),
+            _source_line="_line",
+        )
+        self._insert(f"raw.{self.table.name}", rows)
+        self._insert("audit.rejected_rows", rejected.select(
+            load_id=pl.lit(self.load_id), table_name=pl.lit(self.table.name), source_file=pl.lit(self.file),
+            source_line="_line", column_name="column", value="value", rule="rule", message="message",
+            row_json="row_json"))  # fmt: skip
+        self.result.rows_read += rows_read
+
+    def _insert(self, table: str, rows: pl.DataFrame) -> None:
+        if rows.is_empty():
+            return
+        self.connection.register("block", rows.to_arrow())
+        self.connection.execute(f"insert into {table} select * from block")
+        self.connection.unregister("block")
+
+    def reject_duplicate_keys(self) -> Problem | None:
+        """Move every copy of a repeated key from the raw table to the rejected rows."""
+        key, name = self.table.key, self.table.name
+        shown = " || ' / ' || ".join(f"coalesce({k}, '')" for k in key)
+        self.connection.execute(
+            f"create or replace temp table duplicates as select *, {shown} as shown,"
+            f" list(_source_line) over (partition by {', '.join(key)}) as lines from raw.{name} where _load_id = ?"
+            " qualify len(lines) > 1",
+            [self.load_id],
+        )
+        columns = ", ".join(f"{c} := {c}" for c in self.table.columns)
+        message = "'the key stands on lines ' || list_aggregate(list_sort(lines), 'string_agg', ', ')"
+        self.connection.execute(
+            f"insert into audit.rejected_rows select _load_id, ?, _source_file, _source_line, ?, shown,"
+            f" 'duplicate_key', {message}, to_json(struct_pack({columns})) from duplicates",
+            [name, " + ".join(key)],
+        )
+        self.connection.execute(
+            f"delete from raw.{name} where _load_id = ? and _source_line in (select _source_line from duplicates)",
+            [self.load_id],
+        )
+        (n, lines, values, n_keys) = self.connection.execute(
+            f"select count(*), list(_source_line order by _source_line)[:{SHOWN}], list(distinct shown)[:{SHOWN}],"
+            " count(distinct shown) from duplicates"
+        ).fetchone()  # type: ignore[misc]  an aggregate always has one row
+        self.connection.execute("drop table duplicates")
+        if not n:
+            return None
+        return Problem(self.file, "duplicate_key", "the same key stands on several lines", " + ".join(key), lines, n,
+                       sorted(values), n_keys, outcome="rows rejected", fix="keep one of them")  # fmt: skip
+
+    def finish(self, record: dict) -> LoadResult:
+        """Count, check that nothing was lost, and write the `audit.loads` row (`record`: its other columns)."""
+        loaded = self.connection.execute(
+            f"select count(*) from raw.{self.table.name} where _load_id = ?", [self.load_id]
+        ).fetchone()
+        rejected = self.connection.execute(
+            "select count(distinct source_line) from audit.rejected_rows where load_id = ?", [self.load_id]
+        ).fetchone()
+        result = self.result
+        result.rows_loaded, result.rows_rejected = loaded[0], rejected[0]  # type: ignore[index]
+        if result.rows_read != result.rows_loaded + result.rows_rejected:
+            raise RuntimeError(f"{self.file}: {result} does not add up")
+        row = record | {
+            "load_id": self.load_id, "source_file": self.file, "table_name": self.table.name,
+            "data_origin": self.origin, "rows_read": result.rows_read, "rows_loaded": result.rows_loaded,
+            "rows_rejected": result.rows_rejected,
+        }  # fmt: skip
+        names = list(LOADS)
+        values = [row.get(n) for n in names if n != "loaded_at"]
+        places = ", ".join("now()" if n == "loaded_at" else "?" for n in names)
+        self.connection.execute(f"insert into audit.loads ({', '.join(names)}) values ({places})", values)
+        return result
+
+
+def number_inputs(connection: duckdb.DuckDBPyConnection, numbers: Iterable[tuple[int, str]]) -> None:
+    """Record the order of the inputs: (input_number, load_id)."""
+    connection.executemany("update audit.loads set input_number = ? where load_id = ?", list(numbers))

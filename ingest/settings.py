@@ -1,0 +1,64 @@
+"""Where things are: one frozen answer, read from the environment once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Paths of one warehouse.
+
+    Attributes:
+        home: folder of the private build database and of the published releases (`HPD_HOME`).
+        dbt_project: folder of the dbt project.
+        bundled: folder of the published evidence, the default input.
+    """
+
+    home: Path
+    dbt_project: Path = PROJECT / "dbt_project"
+    bundled: Path = PROJECT / "ingest" / "bundled"
+
+    @property
+    def build_db(self) -> Path:
+        """The private database that ingest and dbt write."""
+        return self.home / "build.duckdb"
+
+    @property
+    def published_db(self) -> Path:
+        """What BI opens: a symbolic link to the release in service."""
+        return self.home / "hpd.duckdb"
+
+    @property
+    def releases(self) -> Path:
+        """Folder of the immutable releases."""
+        return self.home / "releases"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held while something writes; never a database file, whose lock a second handle would drop."""
+        return self.home / ".lock"
+
+    @property
+    def dbt_work(self) -> Path:
+        """dbt's target and log folders, so that an installed project folder may be read-only."""
+        return self.home / "dbt"
+
+
+def load_settings() -> Settings:
+    """Settings from the environment: `HPD_HOME`, else the project's own `warehouse/` folder."""
+    home = os.environ.get("HPD_HOME")
+    return Settings(home=Path(home).expanduser().absolute() if home else PROJECT / "warehouse")
+
+
+def hpd_version() -> str:
+    """The installed version, or 'source' when run from a checkout that was never installed."""
+    try:
+        return version("hpd-warehouse")
+    except PackageNotFoundError:
+        return "source"

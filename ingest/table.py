@@ -1,0 +1,324 @@
+"""Any flat file → blocks of all-text rows with their line numbers. Nothing is inferred and nothing is lost.
+
+Text is cut into records here, with numpy, because no reader tells on which line a row stood, and most fill
+up short lines in silence. What a field *is* (quotes, escapes) is left to Polars.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+
+from ingest.errors import InputError, Problem, printable
+
+BLOCK_BYTES = 16 << 20
+MAX_RECORD_BYTES = 64 << 20  # a longer record is an unclosed quote, not a row
+BOMB_BYTES, BOMB_RATIO = 256 << 20, 200  # real tables pack 5- to 50-fold
+NEWLINE, QUOTE, RETURN = 10, 34, 13
+
+
+@dataclass
+class Block:
+    """A stretch of rows.
+
+    Attributes:
+        rows: one String column per header column, blank cells null, plus `_line` (Int64, 1-based).
+        ragged: lines whose number of fields is not the header's: `_line`, `text`, `n_fields`.
+    """
+
+    rows: pl.DataFrame
+    ragged: pl.DataFrame
+
+
+@dataclass
+class Table:
+    """A flat file, opened: its header is read, its rows are not yet."""
+
+    file: str
+    header: list[str]
+    header_line: int
+    blocks: Iterator[Block]
+    notes: list[Problem] = field(default_factory=list)
+
+
+def open_table(path: Path, file: str, sheet: str | None = None) -> Table:
+    """Open a CSV, TSV, XLSX or Parquet file (text may be gzipped), known by its content, not its name.
+
+    Args:
+        path: the file.
+        file: its name in messages and in `_source_file`.
+        sheet: name of the sheet of a workbook; default the first.
+
+    Raises:
+        InputError: it is missing, empty, unreadable, not a table, or its header is unusable.
+    """
+    try:
+        if path.is_dir():
+            _refuse(file, "is_a_folder", "is a folder, not a file", fix="name a file in it")
+        with path.open("rb") as stream:
+            magic = stream.read(8)
+    except FileNotFoundError:
+        _refuse(file, "not_found", "not found", fix="check the path, or the name in hpd.toml")
+    except OSError as error:
+        _refuse(file, "unreadable", f"cannot be opened ({error.strerror})", fix="check its permissions")
+    if not magic:
+        _refuse(file, "empty_file", "is empty", fix="export it again")
+    if magic.startswith(b"PK\x03\x04"):
+        return _open_workbook(path, file, sheet)
+    if magic.startswith(b"\xd0\xcf\x11\xe0"):
+        _refuse(file, "old_workbook", "is an old (.xls) or password-protected workbook",
+                fix="save it as .xlsx without a password, or as CSV UTF-8")  # fmt: skip
+    if magic.startswith(b"PAR1"):
+        return _open_parquet(path, file)
+    return _open_text(path, file, is_gzip=magic.startswith(b"\x1f\x8b"))
+
+
+def _refuse(file: str, rule: str, what: str, **more) -> None:
+    raise InputError(Problem(file=file, rule=rule, what=what, **more))
+
+
+def _check_header(header: list[str], file: str, line: int) -> list[str]:
+    header = [name.strip() for name in header]
+    unnamed = [str(i + 1) for i, name in enumerate(header) if not name]
+    if unnamed:
+        _refuse(file, "unnamed_column", f"column {', '.join(unnamed[:5])} of the header has no name", lines=[line],
+                fix="name it, or remove the empty column")  # fmt: skip
+    folded = [name.lower() for name in header]
+    twice = sorted({name for name in header if folded.count(name.lower()) > 1})
+    if twice:
+        _refuse(file, "duplicate_column", "the header names a column twice", lines=[line], found=twice,
+                fix="keep one of them")  # fmt: skip
+    return header
+
+
+def _blank_to_null(rows: pl.DataFrame) -> pl.DataFrame:
+    """Trim every cell; blank, NA, N/A and null mean null; rows with nothing in them are dropped."""
+    cells = pl.col(pl.String).exclude("_line")
+    trimmed = rows.with_columns(cells.str.strip_chars())
+    blank = cells.str.to_lowercase().is_in(["", "na", "n/a", "null"])
+    nulled = trimmed.with_columns(pl.when(blank).then(None).otherwise(cells).name.keep())
+    return nulled.filter(~pl.all_horizontal(pl.exclude("_line").is_null()))
+
+
+_NO_RAGGED = pl.DataFrame(schema={"_line": pl.Int64, "text": pl.String, "n_fields": pl.Int64})
+
+
+# --- text ---------------------------------------------------------------------------------------------
+
+
+def _open_text(path: Path, file: str, is_gzip: bool) -> Table:
+    stream = _Guarded(path, file) if is_gzip else path.open("rb")
+    head = _read(stream, file, 1 << 16)
+    if not head:
+        _refuse(file, "empty_file", "is empty", fix="export it again")
+    for bom, name in ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16")):
+        if head.startswith(bom):
+            _refuse(file, "not_utf8", f"is {name} text, not UTF-8", fix="save it as 'CSV UTF-8'")
+    head = head.removeprefix(b"\xef\xbb\xbf")
+    if b"\x00" in head:
+        _refuse(file, "not_text", "is not text (it holds NUL bytes)",
+                fix="give a CSV, TSV, XLSX or Parquet file")  # fmt: skip
+    if b"\r" in head and b"\n" not in head:
+        _refuse(file, "cr_line_ends", "ends its lines with CR alone (old Mac)", fix="save it with LF or CRLF")
+
+    line = 1
+    while True:
+        while b"\n" not in head and len(head) < MAX_RECORD_BYTES and (more := _read(stream, file, 1 << 20)):
+            head += more
+        first, newline, rest = head.partition(b"\n")
+        # comments above the header are what `hpd template` writes
+        if not (first.startswith((b"#", b'"#')) or not first.strip()):
+            break
+        if not newline:
+            _refuse(file, "empty_file", "holds no header", fix="start from `hpd template`")
+        head, line = rest, line + 1
+    text = _decode(first, file, line).rstrip("\r")
+    if text.count('"') % 2:
+        _refuse(file, "unclosed_quote", "the header opens a quote that is never closed", lines=[line],
+                fix="close it, or double a quote that belongs to the text")  # fmt: skip
+    delimiter = "\t" if "\t" in text else ","
+    if delimiter not in text and ";" in text:
+        _refuse(file, "not_delimited", "is separated by semicolons", lines=[line],
+                fix="save it as CSV with commas, or tab-separated, with decimal points")  # fmt: skip
+    header = _check_header(next(csv.reader([text], delimiter=delimiter)), file, line)
+    return Table(file, header, line, _text_blocks(stream, rest, file, header, delimiter, line + 1))
+
+
+def _decode(data: bytes, file: str, first_line: int) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = first_line + data.count(b"\n", 0, error.start)
+        shown = data[max(0, error.start - 12) : error.start + 12].decode("latin-1")
+        _refuse(file, "not_utf8", "is not valid UTF-8", lines=[line], found=[shown],
+                fix="save it as UTF-8 ('CSV UTF-8' in a spreadsheet)")  # fmt: skip
+        raise  # unreachable: the refusal above raises
+
+
+def _read(stream: BinaryIO, file: str, size: int) -> bytes:
+    try:
+        return stream.read(size)
+    except (OSError, EOFError) as error:
+        _refuse(file, "damaged", f"cannot be read to its end ({error})", fix="copy or export it again")
+        raise  # unreachable
+
+
+class _Guarded(io.RawIOBase):
+    """A gzip stream that stops when a small file keeps unpacking: a zip bomb, not a table."""
+
+    def __init__(self, path: Path, file: str) -> None:
+        self._stream, self._file = gzip.open(path, "rb"), file
+        self._packed, self._unpacked = path.stat().st_size, 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        self._unpacked += len(data)
+        if self._unpacked > max(BOMB_BYTES, BOMB_RATIO * self._packed):
+            _refuse(self._file, "unpacks_too_far", f"unpacks to more than {BOMB_RATIO} times its size",
+                    fix="unpack it yourself if it is meant")  # fmt: skip
+        return data
+
+
+def _text_blocks(
+    stream: BinaryIO, data: bytes, file: str, header: list[str], delimiter: str, line: int
+) -> Iterator[Block]:
+    """Cut at record ends; `data` starts on line `line`."""
+    at_end = False
+    while not at_end:
+        more = _read(stream, file, BLOCK_BYTES)
+        at_end = not more
+        data += more
+        if at_end and data and not data.endswith(b"\n"):
+            data += b"\n"
+        cells = np.frombuffer(data, np.uint8)
+        newlines, quotes = np.flatnonzero(cells == NEWLINE), np.flatnonzero(cells == QUOTE)
+        # a newline inside quotes (an odd number of them before it) does not end a record
+        is_end = np.searchsorted(quotes, newlines) % 2 == 0
+        ends = newlines[is_end]
+        tail = int(ends[-1]) + 1 if ends.size else 0
+        if (at_end and tail < len(data)) or len(data) - tail > MAX_RECORD_BYTES:
+            opened = quotes[np.searchsorted(quotes, tail) :]
+            where = line + int(np.searchsorted(newlines, opened[-1 if at_end else 0]))
+            _refuse(file, "unclosed_quote", "a quote is opened and never closed", lines=[where],
+                    fix='close it, or double a quote that belongs to the text (5"" lesion)')  # fmt: skip
+        if ends.size:
+            starts = np.concatenate(([0], ends[:-1] + 1))
+            lines = line + np.searchsorted(newlines, starts)
+            block = cells[:tail]
+            _decode(data[:tail], file, line)
+            yield _parse_block(block, starts, ends, lines, quotes, file, header, delimiter)
+            line += int(np.searchsorted(newlines, tail))
+        data = data[tail:]
+
+
+def _parse_block(block, starts, ends, lines, quotes, file, header, delimiter) -> Block:  # noqa: ANN001
+    commas = np.flatnonzero(block == ord(delimiter))
+    commas = commas[np.searchsorted(quotes, commas) % 2 == 0]
+    n_fields = np.bincount(np.searchsorted(ends, commas), minlength=ends.size)[: ends.size] + 1
+    has_return = (ends > starts) & (block[np.maximum(ends - 1, 0)] == RETURN)
+    is_blank = ends - starts == has_return
+    is_ragged = ~is_blank & (n_fields != len(header))
+    if len(header) == 1:
+        is_ragged[:] = n_fields > 1
+    keep = ~is_blank & ~is_ragged
+    ragged = _NO_RAGGED
+    if is_ragged.any():
+        at = np.flatnonzero(is_ragged)
+        texts = [bytes(block[starts[i] : ends[i]]).decode().rstrip("\r") for i in at]
+        ragged = pl.DataFrame({"_line": lines[at], "text": texts, "n_fields": n_fields[at]}, _NO_RAGGED.schema)
+    kept = block if keep.all() else block[np.repeat(keep, ends - starts + 1)]
+    if not kept.size:
+        empty = pl.DataFrame(schema=dict.fromkeys(header, pl.String) | {"_line": pl.Int64})
+        return Block(empty, ragged)
+    try:
+        rows = pl.read_csv(
+            io.BytesIO(kept.tobytes()), separator=delimiter, has_header=False, new_columns=header,
+            infer_schema=False,
+        )  # fmt: skip
+        same = rows.height == int(keep.sum()) and rows.width == len(header)
+    except pl.exceptions.PolarsError:
+        same = False
+    if not same:
+        _refuse(file, "misplaced_quote", "a quote stands where none may",
+                lines=[int(lines[int(np.searchsorted(ends, quotes[0]))])] if quotes.size else [],
+                fix='put the whole cell in quotes and double those inside it ("5"" lesion")')  # fmt: skip
+    return Block(_blank_to_null(rows.with_columns(_line=pl.Series(lines[keep], dtype=pl.Int64))), ragged)
+
+
+# --- workbooks and Parquet ----------------------------------------------------------------------------
+
+
+def _open_workbook(path: Path, file: str, sheet: str | None) -> Table:
+    import fastexcel  # noqa: PLC0415  only workbooks need it
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > max(BOMB_BYTES, BOMB_RATIO * path.stat().st_size):
+            _refuse(file, "unpacks_too_far", f"unpacks to more than {BOMB_RATIO} times its size",
+                    fix="save the sheet as CSV")  # fmt: skip
+        book = fastexcel.read_excel(path)
+    except (zipfile.BadZipFile, fastexcel.FastExcelError):
+        _refuse(file, "damaged", "is not a readable workbook", fix="save it again as .xlsx, or as CSV UTF-8")
+        raise  # unreachable
+    if sheet is not None and sheet not in book.sheet_names:
+        _refuse(file, "no_such_sheet", f"has no sheet '{printable(sheet)}'", found=book.sheet_names,
+                fix="name one of these")  # fmt: skip
+    name = sheet or book.sheet_names[0]
+    cells = book.load_sheet(name, header_row=None, skip_rows=0, dtypes="string").to_polars()
+    cells = cells.with_columns(_line=pl.int_range(1, cells.height + 1, dtype=pl.Int64))
+    filled = cells.filter(~pl.all_horizontal(pl.exclude("_line").is_null()))
+    filled = filled.filter(~pl.nth(0).fill_null("").str.starts_with("#"))
+    if filled.is_empty():
+        _refuse(file, "empty_file", f"sheet '{printable(name)}' is empty", fix="name the sheet with `sheet = …`")
+    line = filled["_line"][0]
+    top = filled.drop("_line").row(0)
+    used = max(i for i, value in enumerate(top) if value is not None) + 1
+    header = _check_header([value or "" for value in top[:used]], file, line)
+    body = filled.slice(1)
+    beyond = body.select(pl.nth(range(used, len(top)))) if used < len(top) else pl.DataFrame()
+    if beyond.width and not beyond.select(pl.all_horizontal(pl.all().is_null().all())).item():
+        _refuse(file, "unnamed_column", f"cells stand to the right of the last of its {used} named columns",
+                fix="name the column, or clear the cells")  # fmt: skip
+    body = body.select(*[pl.nth(i).alias(n) for i, n in enumerate(header)], "_line")
+    notes = []
+    if sheet is None and len(book.sheet_names) > 1:
+        notes.append(Problem(
+            file=file, rule="other_sheets", level="NOTE", what=f"only the first sheet, '{printable(name)}', was read",
+            found=book.sheet_names[1:], fix="name another with `sheet = …` in hpd.toml"))  # fmt: skip
+    return Table(file, header, line, iter([Block(_blank_to_null(body), _NO_RAGGED)]), notes)
+
+
+def _open_parquet(path: Path, file: str) -> Table:
+    try:
+        parquet = pq.ParquetFile(path)
+        header = _check_header(list(parquet.schema_arrow.names), file, 0)
+    except (OSError, ValueError) as error:
+        _refuse(file, "damaged", f"is not a readable Parquet file ({printable(error)})", fix="write it again")
+        raise  # unreachable
+
+    def blocks() -> Iterator[Block]:
+        row = 1  # Parquet has rows, not lines
+        for batch in parquet.iter_batches(batch_size=200_000):
+            rows = pl.DataFrame(batch)
+            nested = [n for n, t in rows.schema.items() if t.is_nested() or t == pl.Binary]
+            if nested:
+                _refuse(file, "nested_column", "holds lists, structures or bytes, not plain cells", found=nested,
+                        fix="write one plain value per cell")  # fmt: skip
+            text = rows.cast(pl.String).with_columns(
+                _line=pl.int_range(row, row + rows.height, dtype=pl.Int64)
+            )
+            row += rows.height
+            yield Block(_blank_to_null(text), _NO_RAGGED)
+
+    return Table(file, header, 0, blocks())

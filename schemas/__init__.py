@@ -1,0 +1,77 @@
+"""What is a valid row? One pandera model per raw table; a column is documented where it is checked.
+
+Field metadata: `required` (the header must name it), `unit`, `allowed` (for messages, where the checks do
+not say it), `aliases` (other header names that mean it), `example` (for `hpd template`).
+Frame checks carry `title` = the column they speak of, `description` = what is wrong, `error` = the way out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandera.polars as pa
+import polars as pl
+
+from schemas.amplification_counts import AmplificationCounts
+from schemas.hpd_by_amplification import HpdByAmplification
+from schemas.patients import Patients
+from schemas.trials import Trials
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A raw table: its name, what one row is, its key and its pandera model."""
+
+    name: str
+    grain: str
+    key: tuple[str, ...]
+    model: type[pa.DataFrameModel]
+
+    @cached_property
+    def schema(self) -> pa.DataFrameSchema:
+        """The compiled pandera schema."""
+        return self.model.to_schema()
+
+    @property
+    def columns(self) -> list[str]:
+        """Every column, in the order of the table."""
+        return list(self.schema.columns)
+
+    @property
+    def required(self) -> list[str]:
+        """Columns the header must name."""
+        return [name for name in self.columns if self.metadata(name).get("required")]
+
+    def metadata(self, column: str) -> dict:
+        """The documented facts of a column that pandera does not know."""
+        return self.schema.columns[column].metadata or {}
+
+    def dtype(self, column: str) -> pl.DataType:
+        """The Polars type of a column."""
+        return self.schema.columns[column].dtype.type
+
+    def aliases(self) -> dict[str, str]:
+        """Other header names → the column they mean."""
+        return {a: name for name in self.columns for a in self.metadata(name).get("aliases", ())}
+
+
+TABLES = {
+    table.name: table
+    for table in (
+        RawTable("trials", "one report of HPD in one cancer type", ("report_id", "cancer_type_reported"), Trials),
+        RawTable("patients", "one treated patient of one trial or paper", ("trial_id", "patient_id"), Patients),
+        RawTable(
+            "amplification_counts",
+            "one source, study, cancer type and gene set",
+            ("source", "study_id", "cancer_type_reported", "genes"),
+            AmplificationCounts,
+        ),
+        RawTable(
+            "hpd_by_amplification",
+            "one published 2x2 table of an outcome by a gene alteration",
+            ("report_id", "cancer_type_reported", "genes", "outcome"),
+            HpdByAmplification,
+        ),
+    )
+}

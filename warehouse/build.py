@@ -1,0 +1,156 @@
+"""`dbt build`, in a process of its own: it imports dbt and parses the project while the inputs are still being
+loaded, waits for the word, builds, and takes its memory and its file lock with it.
+
+The two sides talk in lines of JSON; the child dies with its parent (its standard input closes).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ingest.errors import BuildError, printable
+from ingest.settings import PROJECT, Settings
+
+
+@dataclass
+class BuildResult:
+    """What dbt did."""
+
+    success: bool = False
+    counts: dict[str, int] = field(default_factory=dict)
+    failed: list[dict] = field(default_factory=list)
+
+
+class DbtBuild:
+    """A dbt build that is warmed up by `__init__` and started by `run`."""
+
+    def __init__(self, settings: Settings, lock: int) -> None:
+        """Start the child; it inherits `lock`, so that nobody writes while it still does."""
+        self._settings = settings
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "warehouse.build"],
+            env={**os.environ, "HPD_HOME": str(settings.home), "PYTHONPATH": str(PROJECT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            pass_fds=[lock],
+        )
+
+    def cancel(self) -> None:
+        """Stop without building."""
+        self._child.kill()
+        self._child.communicate()
+
+    def run(self, say: Callable[[str], None]) -> BuildResult:
+        """Build and test everything; call it with no connection to the build database open.
+
+        Raises:
+            BuildError: dbt could not start or parse the project.
+        """
+        child, result, trouble = self._child, None, ""
+        try:
+            child.stdin.write("go\n")
+            child.stdin.flush()
+        except BrokenPipeError:
+            pass  # it says why on its way out
+        for line in child.stdout:
+            message = json.loads(line)
+            if "done" in message:
+                say(f"dbt: {message['done']} of {message['total']}, {message['node']}")
+            elif "result" in message:
+                result = BuildResult(**message["result"])
+            else:
+                trouble = message["trouble"]
+        child.stdin.close()
+        child.wait()
+        if result is None:
+            raise BuildError(f"ERROR dbt could not build the project: {trouble or f'exit status {child.returncode}'}; "
+                             f"its log is {self._settings.dbt_work / 'logs' / 'dbt.log'}")  # fmt: skip
+        return result
+
+
+def explain(result: BuildResult, settings: Settings, limit: int = 5) -> str:
+    """Every failure of a build in words, the failing rows of a data test among them."""
+    from warehouse.connection import open_build  # noqa: PLC0415  the child must not import duckdb twice
+
+    texts = []
+    with open_build(settings, read_only=True) as connection:
+        for node in result.failed:
+            said = "\n".join(f"    {printable(line, 300)}" for line in (node["message"] or "").splitlines() if line.strip())
+            texts.append(f"ERROR dbt {node['resource_type']} {node['name']}: {node['status']} ({node['path']})\n{said}")
+            if node["resource_type"] == "test" and node["sql"]:
+                rows = connection.sql(f"select * from ({node['sql']}\n) limit {limit}")
+                texts.append("\n".join(
+                    "    " + ", ".join(f"{c}={printable(v)}" for c, v in zip(rows.columns, row, strict=True))
+                    for row in rows.fetchall()))  # fmt: skip
+    return "\n".join(texts)
+
+
+def _child() -> None:
+    """The child's side."""
+    out, sys.stdout = sys.stdout, sys.stderr  # whatever dbt prints must not mix with the messages
+
+    def tell(**message) -> None:
+        print(json.dumps(message), file=out, flush=True)
+
+    def die_with_the_parent() -> None:
+        for _ in sys.stdin:
+            started.set()
+        os._exit(1)
+
+    started = threading.Event()
+    threading.Thread(target=die_with_the_parent, daemon=True).start()
+
+    from dbt.cli.main import dbtRunner  # noqa: PLC0415  1.6 s, the reason for this process
+
+    from ingest.settings import load_settings  # noqa: PLC0415
+
+    settings = load_settings()
+    common = [
+        "--quiet", "--project-dir", str(settings.dbt_project), "--profiles-dir", str(settings.dbt_project),
+        "--target-path", str(settings.dbt_work / "target"), "--log-path", str(settings.dbt_work / "logs"),
+    ]  # fmt: skip
+    parsed = dbtRunner().invoke(["parse", *common])
+    if not parsed.success:
+        tell(trouble=printable(parsed.exception, 2000))
+        os._exit(1)
+    started.wait()
+
+    done, total = 0, 0
+
+    def on_event(event) -> None:  # noqa: ANN001  dbt's own message type
+        nonlocal done, total
+        if event.info.name == "LogStartLine":
+            total = event.data.total
+        elif event.info.name == "NodeFinished":
+            done += 1
+            tell(done=done, total=total, node=event.data.node_info.node_name)
+
+    built = dbtRunner(manifest=parsed.result, callbacks=[on_event]).invoke(["build", *common])
+    if built.result is None:
+        tell(trouble=printable(built.exception, 2000))
+        os._exit(1)
+    counts: dict[str, int] = {}
+    failed = []
+    for result in built.result.results:
+        node, status = result.node, str(result.status)
+        counts[node.resource_type.value] = counts.get(node.resource_type.value, 0) + 1
+        if status in ("error", "fail", "runtime error"):
+            failed.append({
+                "name": node.name, "resource_type": node.resource_type.value, "status": status,
+                "message": result.message, "path": node.original_file_path,
+                "sql": getattr(node, "compiled_code", None),
+            })  # fmt: skip
+    tell(result={"success": built.success, "counts": counts, "failed": failed})
+    out.flush()
+    os._exit(0)  # dbt's telemetry threads need not be waited for
+
+
+if __name__ == "__main__":
+    _child()

@@ -1,0 +1,74 @@
+"""How the two databases are opened: the private one for one writer, the published one for anybody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from ingest.errors import HpdError, printable
+from ingest.settings import Settings, load_settings
+
+# DuckDB draws a progress bar into stdout, even into a pipe
+QUIET = "set enable_progress_bar = false"
+
+
+def connect(path: Path | None = None) -> duckdb.DuckDBPyConnection:
+    """Open the published database read-only and hardened: no server files, no other database, no way to undo that.
+
+    Args:
+        path: a published database; default the release in service of this `HPD_HOME`.
+
+    Raises:
+        HpdError: nothing is published yet, or the file cannot be read.
+    """
+    path = path or load_settings().published_db
+    if not path.exists():
+        raise HpdError(f"ERROR {printable(path, 200)}: nothing is published yet; run `hpd refresh`")
+    try:
+        connection = duckdb.connect(str(path), read_only=True, config={"enable_external_access": "false"})
+        connection.execute(QUIET)
+        connection.execute("set lock_configuration = true")
+    except duckdb.Error as error:
+        raise HpdError(f"ERROR {printable(path, 200)}: cannot be opened: {printable(error, 200)}") from None
+    return connection
+
+
+def open_scratch() -> duckdb.DuckDBPyConnection:
+    """An empty database in memory, for what must leave no trace."""
+    connection = duckdb.connect(":memory:")
+    connection.execute(QUIET)
+    return connection
+
+
+def open_build(settings: Settings, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """Open the private build database; created on first use, readable by its owner only (mode 0600).
+
+    Raises:
+        HpdError: another program has it open, or it is damaged.
+    """
+    path = settings.build_db
+    if read_only and not path.exists():
+        raise HpdError(f"ERROR {printable(path, 200)}: nothing is loaded yet; run `hpd refresh`")
+    try:
+        connection = duckdb.connect(str(path), read_only=read_only)
+        connection.execute(QUIET)
+    except duckdb.IOException as error:
+        if "lock" in str(error).lower():
+            raise HpdError(
+                f"ERROR {printable(path, 200)}: another program has it open; close it, and let it open hpd.duckdb "
+                f"instead, which never blocks a refresh ({printable(error, 160)})"
+            ) from None
+        raise HpdError(_damaged(path, error)) from None
+    except duckdb.Error as error:
+        raise HpdError(_damaged(path, error)) from None
+    if not read_only:
+        path.chmod(0o600)
+    return connection
+
+
+def _damaged(path: Path, error: Exception) -> str:
+    return (
+        f"ERROR {printable(path, 200)}: cannot be opened ({printable(error, 160)}); delete it and its .wal and run "
+        "`hpd refresh`: everything in it is made again from the inputs, and the published release stays"
+    )

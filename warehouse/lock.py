@@ -1,0 +1,57 @@
+"""One writer at a time, and the second is told who the first is."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from ingest.errors import BusyError, HpdError, printable
+from ingest.settings import Settings
+
+
+@contextmanager
+def writer_lock(settings: Settings, command: str, wait_seconds: float = 0) -> Iterator[int]:
+    """Hold the warehouse for writing; yields the descriptor, for a child process to inherit.
+
+    The kernel frees the lock when its holders end, however they end: a file left behind is never stale.
+
+    Raises:
+        BusyError: another command still holds it after `wait_seconds`.
+        HpdError: the folder cannot be written.
+    """
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(settings.lock_file, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise HpdError(
+            f"ERROR {printable(settings.home, 200)}: cannot be written ({error.strerror}); "
+            "set HPD_HOME to a folder of your own"
+        ) from None
+    try:
+        _acquire(descriptor, settings, wait_seconds)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"`hpd {command}` (process {os.getpid()}, since {now})".encode(), 0)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(descriptor: int, settings: Settings, wait_seconds: float) -> None:
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                holder = os.pread(descriptor, 200, 0).decode(errors="replace") or "another command"
+                raise BusyError(
+                    f"ERROR {printable(settings.home, 200)}: {printable(holder, 200)} is writing to this warehouse; "
+                    "try again when it is done, or wait for it with --wait SECONDS"
+                ) from None
+            time.sleep(0.1)

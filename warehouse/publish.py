@@ -1,0 +1,225 @@
+"""A build becomes a release: an immutable file in a folder of its own, put into service by one rename.
+
+Readers hold what they opened and never see a half-written file; whatever fails here leaves the release in
+service as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from ingest.errors import PublishError, printable
+from ingest.pipeline import Item, rules_version
+from ingest.settings import Settings, hpd_version
+
+STORAGE_VERSION = "v1.0.0"  # read by every DuckDB since 1.1.3, and so by the BI tools that bundle one
+PUBLISHED_SCHEMAS = ("main", "vocabulary")  # marts and vocabularies; patients stay in the build database
+KEPT = 5
+
+RELEASE = {
+    "release_id": ("varchar", "Name of the release: the time it was built, UTC, and the start of its fingerprint"),
+    "built_at": ("timestamp", "When it was built, UTC"),
+    "fingerprint": ("varchar", "Checksum of inputs, code and models: the same fingerprint means the same marts"),
+    "hpd_version": ("varchar", "Version of hpd-warehouse"),
+    "duckdb_version": ("varchar", "Version of DuckDB that wrote it"),
+    "rows_loaded": ("bigint", "Rows of evidence loaded from the inputs"),
+    "rows_rejected": ("bigint", "Rows of the inputs that were rejected"),
+    "dbt_nodes": ("varchar", "How many seeds, models, unit tests and data tests were built and passed, as JSON"),
+}
+RELEASE_INPUTS = (
+    "input_number, input_name, source_file, table_name, data_origin, sha256, n_bytes, rows_read, rows_loaded,"
+    " rows_rejected"
+)
+
+
+def fingerprint(items: list[Item], settings: Settings) -> str:
+    """Checksum of everything a release depends on: the inputs in order, our code, the dbt project."""
+    digest = hashlib.sha256(rules_version().encode())
+    for item in items:
+        digest.update(f"{item.number}\0{item.load_id}\0".encode())
+    for path in sorted(settings.dbt_project.rglob("*")):
+        if path.suffix in (".sql", ".yml", ".csv", ".md", ".py") and "target" not in path.parts:
+            digest.update(path.read_bytes())
+    for path in (Path(__file__), Path(__file__).with_name("build.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def in_service(settings: Settings) -> dict | None:
+    """The `release` row of the release in service; None when there is none that can be read."""
+    try:
+        with duckdb.connect(str(settings.published_db), read_only=True) as connection:
+            (row,) = connection.sql("select * from release").fetchall()
+            return dict(zip(RELEASE, row, strict=True))
+    except (duckdb.Error, OSError, ValueError):
+        return None
+
+
+def mark_build(connection: duckdb.DuckDBPyConnection, mark: str | None, counts: dict[str, int] | None = None) -> None:
+    """Record that the build database holds the finished, tested marts of `mark`; None: that it does not."""
+    connection.execute(
+        "create or replace table audit.build as select ?::varchar as fingerprint, ?::varchar as dbt_nodes",
+        [mark, json.dumps(counts or {})],
+    )
+
+
+def built(connection: duckdb.DuckDBPyConnection) -> tuple[str | None, str]:
+    """The mark of the build database and its counts."""
+    try:
+        return connection.execute("select fingerprint, dbt_nodes from audit.build").fetchone() or (None, "{}")  # type: ignore[return-value]
+    except duckdb.CatalogException:
+        return None, "{}"
+
+
+def publish(connection: duckdb.DuckDBPyConnection, settings: Settings) -> str:
+    """Copy the marts of the build database into a new release and put it into service.
+
+    Args:
+        connection: the build database.
+        settings: where releases live.
+
+    Returns:
+        The release id.
+
+    Raises:
+        PublishError: there is no finished build, or the copy is not what was built.
+    """
+    mark, counts = built(connection)
+    if mark is None:
+        raise PublishError("ERROR nothing to publish: the last build did not finish; run `hpd build`")
+    now = datetime.now(UTC)
+    release_id = f"{now:%Y%m%dT%H%M%S}-{mark[:8]}"
+    folder = settings.releases / release_id
+    unfinished = settings.releases / f".{release_id}.unfinished"
+    try:
+        _sweep(settings)
+        unfinished.mkdir(parents=True)
+        _write(connection, unfinished / "hpd.duckdb", release_id, now, mark, counts)
+        if folder.exists():  # the same build twice in one second
+            shutil.rmtree(unfinished)
+        else:
+            unfinished.rename(folder)
+        _fsync(settings.releases)
+        _switch(settings, folder)
+    except OSError as error:
+        raise PublishError(
+            f"ERROR {printable(error.filename or settings.releases, 200)}: the release could not be written "
+            f"({error.strerror}); the release in service stays"
+        ) from None
+    except duckdb.Error as error:
+        raise PublishError(
+            f"ERROR the release could not be written ({printable(error, 300)}); the release in service stays"
+        ) from None
+    _prune(settings)
+    return release_id
+
+
+def _write(
+    connection: duckdb.DuckDBPyConnection, path: Path, release_id: str, now: datetime, mark: str, counts: str
+) -> None:
+    quoted = str(path).replace("'", "''")
+    connection.execute(f"attach '{quoted}' as release (storage_version '{STORAGE_VERSION}')")
+    build = connection.execute("select current_database()").fetchone()[0]  # type: ignore[index]
+    try:
+        tables = connection.execute(
+            "select schema_name, table_name, sql, comment from duckdb_tables()"
+            " where database_name = ? and schema_name in ? order by all",
+            [build, PUBLISHED_SCHEMAS],
+        ).fetchall()
+        connection.execute("use release")
+        for schema in PUBLISHED_SCHEMAS:
+            connection.execute(f"create schema if not exists {schema}")
+        for schema, table, sql, comment in tables:
+            name = f'"{schema}"."{table}"'
+            connection.execute(sql)  # its own DDL: keys and checks come along
+            connection.execute(f"insert into release.{name} select * from {build}.{name} order by all")
+            _comment(connection, f"table {name}", comment)
+            columns = connection.execute(
+                "select column_name, comment from duckdb_columns()"
+                " where database_name = ? and schema_name = ? and table_name = ?",
+                [build, schema, table],
+            ).fetchall()
+            for column, text in columns:
+                _comment(connection, f'column {name}."{column}"', text)
+            counted = connection.execute(
+                f"select (select count(*) from release.{name}) = (select count(*) from {build}.{name})"
+            ).fetchone()
+            if counted != (True,):
+                raise PublishError(f"ERROR {name}: the copy has not the rows of the original; nothing was published")
+        connection.execute(
+            f"create table release_inputs as select {RELEASE_INPUTS} from {build}.audit.loads order by input_number"
+        )
+        _comment(connection, "table release_inputs", "Every file this release was made from. Grain: file.")
+        rows = connection.execute("select sum(rows_loaded)::bigint, sum(rows_rejected)::bigint from release_inputs").fetchone()
+        values = [release_id, now.replace(tzinfo=None), mark, hpd_version(), duckdb.__version__, *rows, counts]  # type: ignore[misc]
+        connection.execute(f"create table release ({', '.join(f'{c} {t}' for c, (t, _) in RELEASE.items())})")
+        connection.execute(f"insert into release values ({', '.join('?' * len(values))})", values)
+        _comment(connection, "table release", "This release: when and from what it was built. One row.")
+        for column, (_, text) in RELEASE.items():
+            _comment(connection, f"column release.{column}", text)
+        connection.execute("checkpoint release")
+    finally:
+        connection.execute(f"use {build}")
+        connection.execute("detach release")
+    if path.with_name(path.name + ".wal").exists():
+        raise PublishError(f"ERROR {printable(path, 200)}: was not written out fully; nothing was published")
+    path.chmod(0o444)
+    _fsync(path)
+    _fsync(path.parent)
+
+
+def _comment(connection: duckdb.DuckDBPyConnection, what: str, text: str | None) -> None:
+    if text:
+        connection.execute(f"comment on {what} is '{text.replace(chr(39), chr(39) * 2)}'")
+
+
+def _switch(settings: Settings, folder: Path) -> None:
+    """Point `hpd.duckdb` at a release by renaming a new link over the old one: there is no moment without."""
+    link = settings.home / ".hpd.duckdb.next"
+    link.unlink(missing_ok=True)
+    link.symlink_to(Path("releases") / folder.name / "hpd.duckdb")
+    link.replace(settings.published_db)
+    _fsync(settings.home)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def releases(settings: Settings) -> list[str]:
+    """Names of the releases kept, the newest first."""
+    if not settings.releases.exists():
+        return []
+    return sorted((p.name for p in settings.releases.iterdir() if not p.name.startswith(".")), reverse=True)
+
+
+def release_in_service(settings: Settings) -> str | None:
+    """Name of the release that `hpd.duckdb` points at."""
+    try:
+        return settings.published_db.readlink().parent.name
+    except OSError:
+        return None
+
+
+def _prune(settings: Settings) -> None:
+    for name in releases(settings)[KEPT:]:
+        if name != release_in_service(settings):
+            shutil.rmtree(settings.releases / name, ignore_errors=True)
+
+
+def _sweep(settings: Settings) -> None:
+    """Remove what a killed publication left; nobody else is writing, the lock is held."""
+    if settings.releases.exists():
+        for path in settings.releases.glob(".*.unfinished"):
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,67 @@
+"""Where one stands: inputs, rows, rejects, releases, and what a refresh would do."""
+
+from __future__ import annotations
+
+from ingest.errors import HpdError, printable
+from ingest.pipeline import Item
+from ingest.settings import Settings
+from warehouse.connection import open_build
+from warehouse.publish import fingerprint, in_service, release_in_service, releases
+
+COLUMNS = ("source_file", "table_name", "data_origin", "rows_read", "rows_loaded", "rows_rejected", "load_id")
+
+
+def status_of(items: list[Item], settings: Settings) -> dict:
+    """The facts, as plain values.
+
+    Args:
+        items: the files of the inputs as they are now.
+        settings: where the warehouse is.
+    """
+    loaded, trouble = [], None
+    if settings.build_db.exists():
+        try:
+            with open_build(settings, read_only=True) as connection:
+                rows = connection.sql(f"select {', '.join(COLUMNS)} from audit.loads order by input_number").fetchall()
+            loaded = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+        except HpdError as error:
+            trouble = str(error)
+    known = {row["source_file"]: row["load_id"] for row in loaded}
+    release = in_service(settings)
+    is_current = release is not None and release["fingerprint"] == fingerprint(items, settings)
+    return {
+        "home": str(settings.home),
+        "loaded": loaded,
+        "release": release,
+        "releases": releases(settings),
+        "in_service": release_in_service(settings),
+        "refresh_would": {
+            "do_nothing": is_current,
+            "load": [i.file for i in items if known.get(i.file) != i.load_id],
+            "remove": sorted(known.keys() - {i.file for i in items}),
+        },
+        "trouble": trouble,
+    }
+
+
+def describe(found: dict) -> str:
+    """The same, to be read."""
+    lines = [f"warehouse {printable(found['home'], 200)}"]
+    if found["trouble"]:
+        lines.append(found["trouble"])
+    for row in found["loaded"]:
+        lines.append(
+            f"  {printable(row['source_file'], 100)}: {row['table_name']}, {row['data_origin']}, {row['rows_loaded']:,} "
+            f"of {row['rows_read']:,} rows loaded, {row['rows_rejected']:,} rejected"
+        )
+    release, would = found["release"], found["refresh_would"]
+    lines.append(f"published: release {release['release_id']}" if release else "published: nothing yet")
+    if len(found["releases"]) > 1:
+        lines.append(f"  kept: {', '.join(found['releases'])}")
+    if would["do_nothing"]:
+        lines.append("a refresh would do nothing")
+    else:
+        steps = [f"load {', '.join(map(printable, would['load']))}"] if would["load"] else []
+        steps += [f"remove {', '.join(map(printable, would['remove']))}"] if would["remove"] else []
+        lines.append(f"a refresh would {'; '.join([*steps, 'build, test and publish the marts'])}")
+    return "\n".join(lines)
