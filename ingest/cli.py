@@ -40,25 +40,39 @@ class _Commands(click.Group):
 
 
 class Progress:
-    """What is going on, on stderr: one line that renews itself on a terminal, now and then a line elsewhere."""
+    """What is going on, on stderr: a bar on a terminal, a plain line every ten seconds elsewhere."""
 
     def __init__(self) -> None:
-        self._on_terminal, self._last = sys.stderr.isatty(), 0.0
+        from rich.console import Console  # noqa: PLC0415
 
-    def step(self, text: str) -> None:
-        """A passing state."""
-        now = time.monotonic()
-        if self._on_terminal and now - self._last > 0.05:
-            click.echo(f"\r\033[K{printable(text, 100)}", err=True, nl=False)
-            self._last = now
-        elif not self._on_terminal and now - self._last > 10:
-            if self._last:
-                click.echo(printable(text, 200), err=True)
-            self._last = now
+        self._console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+        self._bar, self._task, self._last = None, None, time.monotonic()
+
+    def step(self, text: str, done: int | None = None, total: int | None = None) -> None:
+        """A passing state: `done` of `total` steps, where that is known."""
+        if self._console.is_terminal:
+            if self._bar is None:
+                from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+                columns = (BarColumn(20), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+                self._bar = Progress(*columns, console=self._console, transient=True)
+                self._task = self._bar.add_task("")
+                self._bar.start()
+            self._bar.update(self._task, description=printable(text, 100), completed=done, total=total)
+        elif time.monotonic() - self._last > 10:
+            self._last = time.monotonic()
+            self.done(printable(text, 200))
 
     def done(self, text: str) -> None:
         """A line that stays."""
-        click.echo(("\r\033[K" if self._on_terminal else "") + text, err=True)
+        self.close()
+        self._console.print(text)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
 
 
 inputs_argument = click.argument("inputs", nargs=-1, metavar="[INPUT]...")
@@ -115,12 +129,13 @@ def refresh(inputs: tuple[str, ...], config: Path | None, wait: float) -> None:
     from warehouse.lock import writer_lock  # noqa: PLC0415
 
     with writer_lock(settings, "refresh", wait) as lock:
-        build = DbtBuild(settings, lock)
+        dbt = DbtBuild(settings, lock)
         try:
             n_rejected = run.load()
-            run.build(build)
+            run.build(dbt)
         finally:
-            build.cancel()
+            dbt.cancel()
+            progress.close()
         run.publish()
     progress.done(f"done in {time.monotonic() - started:.1f} s")
     _print_answer(settings)
@@ -164,13 +179,13 @@ class _Run:
             raise HpdError("\n".join([*map(str, report.failed), "nothing was built; the release in service stays"]))
         return rejected[0]  # type: ignore[index]  an aggregate has a row
 
-    def build(self, build) -> None:  # noqa: ANN001  DbtBuild, whose module is imported late
+    def build(self, dbt) -> None:  # noqa: ANN001  DbtBuild, whose module is imported late
         """Build and test the marts, and mark the build database as holding them."""
         from warehouse.build import explain  # noqa: PLC0415
         from warehouse.connection import open_build  # noqa: PLC0415
         from warehouse.publish import mark_build  # noqa: PLC0415
 
-        result = build.run(self.progress.step)
+        result = dbt.run(self.progress.step)
         if not result.success:
             raise BuildError(explain(result, self.settings) + "\nnothing was published; the release in service stays")
         with open_build(self.settings) as connection:
@@ -224,9 +239,18 @@ def _of(part: int | None, whole: int | None) -> str:
 
 
 def _print_table(header: tuple[str, ...], body: list[tuple[str, ...]]) -> None:
-    widths = [max(map(len, column)) for column in zip(header, *body, strict=True)]
-    for row in (header, tuple("-" * w for w in widths), *body):
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    from rich import box  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in header:
+        table.add_column(Text(name), overflow="fold")
+    for row in body:
+        table.add_row(*map(Text, row))
+    # a pipe has no width to fit
+    Console(width=None if sys.stdout.isatty() else 1000, highlight=False).print(table)
 
 
 @main.command(epilog=_examples("hpd validate my/trials.csv", "hpd validate my/data/"))
@@ -278,11 +302,12 @@ def build(inputs: tuple[str, ...], config: Path | None, wait: float) -> None:
     run.published()
     open_build(settings, read_only=True).close()
     with writer_lock(settings, "build", wait) as lock:
-        child = DbtBuild(settings, lock)
+        dbt = DbtBuild(settings, lock)
         try:
-            run.build(child)
+            run.build(dbt)
         finally:
-            child.cancel()
+            dbt.cancel()
+            run.progress.close()
 
 
 @main.command(epilog=_examples("hpd publish"))
@@ -330,7 +355,8 @@ def query(sql: str, form: str) -> None:
             relation = connection.sql(sql)
             names, rows = (relation.columns, relation.fetchall()) if relation else ([], [])
         except duckdb.Error as error:
-            raise HpdError(f"ERROR query: {error}") from None
+            said = "\n".join(printable(line, 300) for line in str(error).splitlines())
+            raise HpdError(f"ERROR query: {said}") from None
     if form == "json":
         click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str, indent=2))
     elif form == "csv":

@@ -208,6 +208,9 @@ def _text_blocks(
         tail = int(ends[-1]) + 1 if ends.size else 0
         if (at_end and tail < len(data)) or len(data) - tail > MAX_RECORD_BYTES:
             opened = quotes[np.searchsorted(quotes, tail) :]
+            if not opened.size:
+                _refuse(file, "endless_line", f"a line is longer than {MAX_RECORD_BYTES >> 20} MB", lines=[line],
+                        fix="export it with line ends")  # fmt: skip
             where = line + int(np.searchsorted(newlines, opened[-1 if at_end else 0]))
             _refuse(file, "unclosed_quote", "a quote is opened and never closed", lines=[where],
                     fix='close it, or double a quote that belongs to the text (5"" lesion)')  # fmt: skip

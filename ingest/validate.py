@@ -35,15 +35,18 @@ def validate(
         The rows without any finding; and all findings (`_line`, `column`, `value`, `rule`), those of
         `parse` included, one row per row of the file and rule.
     """
+    is_frame = pl.col("rule").is_in([check.name for check in table.schema.checks])
     try:
         # eager and lazy=True: a LazyFrame would be checked for names and types only
         table.schema.validate(typed.drop("_line"), lazy=True)
         checked = pl.DataFrame(schema=FINDINGS)
     except pandera.errors.SchemaErrors as errors:
         checked = _findings(errors.failure_cases, text, table)
-    # a cell that could not be parsed is null by now: do not call it blank as well
-    checked = checked.join(parsed, on=["_line", "column"], how="anti")
-    findings = pl.concat([parsed, checked])
+    # a cell that could not be parsed is null by now: do not call it blank as well; and a frame check over
+    # a cell that is at fault itself would only repeat it
+    cells = pl.concat([parsed, checked.filter(~is_frame).join(parsed, on=["_line", "column"], how="anti")])
+    frames = checked.filter(is_frame).join(cells, on="_line", how="anti")
+    findings = pl.concat([cells, frames])
     return typed.join(findings, on="_line", how="anti", maintain_order="left"), findings
 
 
@@ -81,7 +84,8 @@ def describe(rule: str, column: str, table: RawTable, file: str) -> Problem:
         return Problem(file, rule, what, column, allowed=allowed, fix=fix, outcome=outcome)
     for check in table.schema.checks:
         if check.name == rule:
-            return Problem(file, rule, str(check.description), column, fix=str(check.error), outcome=outcome)
+            what, _, fix = str(check.description).partition("; ")
+            return Problem(file, rule, what, column, fix=fix, outcome=outcome)
     if column in known:
         field = table.schema.columns[column]
         statistics = field.checks[0].statistics if field.checks else {}

@@ -2,7 +2,7 @@
 
 Field metadata: `required` (the header must name it), `unit`, `allowed` (for messages, where the checks do
 not say it), `aliases` (other header names that mean it), `example` (for `hpd template`).
-Frame checks carry `title` = the column they speak of, `description` = what is wrong, `error` = the way out.
+Frame checks carry `title` = the column they speak of, `description` = what is wrong; the way out.
 """
 
 from __future__ import annotations

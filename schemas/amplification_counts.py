@@ -79,8 +79,7 @@ class AmplificationCounts(pa.DataFrameModel):
     @pa.dataframe_check(
         name="n_amplified_above_n_assayed",
         title="n_amplified",
-        description="is larger than n_assayed",
-        error="correct the counts",
+        description="is larger than n_assayed; correct the counts",
     )
     def amplified_at_most_assayed(cls, data: PolarsData) -> pl.LazyFrame:
         """Amplified tumours are a part of the assayed ones."""
@@ -89,8 +88,7 @@ class AmplificationCounts(pa.DataFrameModel):
     @pa.dataframe_check(
         name="n_assayed_above_n_samples_all",
         title="n_assayed",
-        description="is larger than n_samples_all",
-        error="correct the counts, or leave n_samples_all blank",
+        description="is larger than n_samples_all; correct the counts, or leave n_samples_all blank",
     )
     def assayed_at_most_all(cls, data: PolarsData) -> pl.LazyFrame:
         """Assayed tumours are a part of all of them."""

@@ -86,8 +86,7 @@ class Patients(pa.DataFrameModel):
     @pa.dataframe_check(
         name="burden_change_low_above_high",
         title="burden_change_low",
-        description="is above burden_change_high",
-        error="exchange them",
+        description="is above burden_change_high; exchange them",
     )
     def burden_change_is_a_range(cls, data: PolarsData) -> pl.LazyFrame:
         """The lower end comes first."""
@@ -96,8 +95,7 @@ class Patients(pa.DataFrameModel):
     @pa.dataframe_check(
         name="amplification_status_without_genes",
         title="genes",
-        description="is blank although amplification_status is given",
-        error="name the genes",
+        description="is blank although amplification_status is given; name the genes",
     )
     def amplification_status_has_genes(cls, data: PolarsData) -> pl.LazyFrame:
         """A status is of some gene."""

@@ -129,8 +129,7 @@ class Trials(pa.DataFrameModel):
     @pa.dataframe_check(
         name="n_hpd_above_n_evaluable",
         title="n_hpd",
-        description="is larger than n_evaluable",
-        error="correct the counts",
+        description="is larger than n_evaluable; correct the counts",
     )
     def n_hpd_at_most_n_evaluable(cls, data: PolarsData) -> pl.LazyFrame:
         """HPD patients are a part of the evaluable ones."""
@@ -139,8 +138,7 @@ class Trials(pa.DataFrameModel):
     @pa.dataframe_check(
         name="n_hpd_without_n_evaluable",
         title="n_evaluable",
-        description="is blank although n_hpd is given: a numerator without its denominator",
-        error="give the evaluable patients, or leave n_hpd blank and give hpd_incidence_reported",
+        description="is blank although n_hpd is given: a numerator without its denominator; give the evaluable patients, or leave n_hpd blank and give hpd_incidence_reported",
     )
     def n_hpd_has_its_denominator(cls, data: PolarsData) -> pl.LazyFrame:
         """A numerator needs its denominator."""
@@ -149,8 +147,7 @@ class Trials(pa.DataFrameModel):
     @pa.dataframe_check(
         name="in_pool_without_counts",
         title="in_pool",
-        description="a report without n_evaluable and n_hpd, or with n_evaluable 0, cannot be pooled",
-        error="give both counts, or set in_pool to false with a pool_exclusion_reason",
+        description="a report without n_evaluable and n_hpd, or with n_evaluable 0, cannot be pooled; give both counts, or set in_pool to false with a pool_exclusion_reason",
     )
     def pooled_reports_have_counts(cls, data: PolarsData) -> pl.LazyFrame:
         """Only reports with counts are pooled."""
@@ -160,8 +157,7 @@ class Trials(pa.DataFrameModel):
     @pa.dataframe_check(
         name="pool_exclusion_without_reason",
         title="pool_exclusion_reason",
-        description="is blank although in_pool is false",
-        error="say why the report is left out, and its pool_exclusion_code",
+        description="is blank although in_pool is false; say why the report is left out, and its pool_exclusion_code",
     )
     def excluded_reports_have_a_reason(cls, data: PolarsData) -> pl.LazyFrame:
         """No report is left out in silence."""
@@ -171,8 +167,7 @@ class Trials(pa.DataFrameModel):
     @pa.dataframe_check(
         name="publication_year_in_future",
         title="publication_year",
-        description="lies in the future",
-        error="correct the year",
+        description="lies in the future; correct the year",
     )
     def publication_year_is_past(cls, data: PolarsData) -> pl.LazyFrame:
         """A year after this one is a typing error."""

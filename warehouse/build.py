@@ -47,7 +47,7 @@ class DbtBuild:
         self._child.kill()
         self._child.communicate()
 
-    def run(self, say: Callable[[str], None]) -> BuildResult:
+    def run(self, say: Callable[[str, int, int], None]) -> BuildResult:
         """Build and test everything; call it with no connection to the build database open.
 
         Raises:
@@ -62,7 +62,7 @@ class DbtBuild:
         for line in child.stdout:
             message = json.loads(line)
             if "done" in message:
-                say(f"dbt: {message['done']} of {message['total']}, {message['node']}")
+                say(f"dbt {message['done']} of {message['total']}: {message['node']}", message["done"], message["total"])
             elif "result" in message:
                 result = BuildResult(**message["result"])
             else:

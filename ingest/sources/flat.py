@@ -79,8 +79,8 @@ def _rename(opened: Table, table: RawTable) -> list[str]:
     if unknown:
         # the closest match among the columns that are still free
         free = [c for c in (*table.columns, *aliases) if aliases.get(c, c) not in header]
-        close = {c: difflib.get_close_matches(c, free, 1, 0.5) for c in unknown}
-        close |= {c: difflib.get_close_matches(c.lower().replace(" ", "_"), free, 1, 0.5) for c in unknown if not close[c]}
+        close = {c: difflib.get_close_matches(c, free, 1, 0.75) for c in unknown}
+        close |= {c: difflib.get_close_matches(c.lower().replace(" ", "_"), free, 1, 0.75) for c in unknown if not close[c]}
         hints = [f"'{m[0]}' may be meant" for m in close.values() if m][:3]
         raise InputError(Problem(
             opened.file, "unknown_column", f"the table {table.name} has no such column", found=unknown,
@@ -88,8 +88,8 @@ def _rename(opened: Table, table: RawTable) -> list[str]:
         ))  # fmt: skip
     if missing:
         raise InputError(Problem(
-            opened.file, "missing_column", f"the table {table.name} needs a column that is not there",
-            allowed=", ".join(missing), fix=f"add it (`hpd template {table.name}`)", **at,
+            opened.file, "missing_column", f"the table {table.name} needs this column", ", ".join(missing),
+            fix=f"add it (`hpd template {table.name}` prints them all)", **at,
         ))  # fmt: skip
     return header
 

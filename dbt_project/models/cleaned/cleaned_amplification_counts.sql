@@ -1,4 +1,4 @@
--- Grain: one source, study, cancer type and gene set, as an input gives it; one row in, one row out.
+-- Grain: one row of an input: a source, study, cancer type and gene set; one row in, one row out.
 -- Inputs: stg_amplification_counts, stg_loads, vocabularies.
 -- The cancer type is known by the TCGA code (GBM and LGG share an OncoTree code), else the name, else OncoTree.
 with counts as (
@@ -63,14 +63,15 @@ mapped as (
 
 ),
 
--- the same counts in two inputs count once: the input named first has them
+-- the same counts twice (in two inputs, or as MDM2|MDM4 and MDM4|MDM2) count once: the first have it
 repeated as (
 
     select
         *,
-        input_number > min(input_number) over (
+        row_number() over (
             partition by source, study_id, cancer_type_reported, genes, is_simulated
-        ) as is_repeated
+            order by input_number, source_line
+        ) > 1 as is_repeated
     from mapped
 
 ),
@@ -99,7 +100,7 @@ final as (
         {{ compact([
             "case when not is_cancer_type_mapped then 'cancer_type_unmapped' end",
             "case when not is_gene_set_known then 'gene_set_unknown' end",
-            "case when is_repeated then 'repeated_in_later_input' end",
+            "case when is_repeated then 'repeated' end",
             "case when call_method = 'not stated' then 'call_method_not_stated' end",
             "case when call_method = 'gistic2_like_recomputed' then 'calls_recomputed_not_published' end",
             "case when n_assayed = 0 then 'nothing_assayed' end",

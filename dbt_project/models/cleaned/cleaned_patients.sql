@@ -25,9 +25,11 @@ mapped as (
         patients.*,
         coalesce(labels.cancer_type_code, 'UNMAPPED: ' || lower(trim(patients.cancer_type_reported)))
             as cancer_type_code,
-        loads.input_number > min(loads.input_number) over (
+        -- the same patient in two inputs counts once: the input named first has the patient
+        row_number() over (
             partition by patients.trial_id, patients.patient_id, patients.is_simulated
-        ) as is_repeated
+            order by loads.input_number, patients.source_line
+        ) > 1 as is_repeated
     from patients
     left join loads on patients.load_id = loads.load_id
     left join labels
@@ -38,7 +40,24 @@ mapped as (
 final as (
 
     select
-        *,
+        trial_id,
+        patient_id,
+        cancer_type_reported,
+        cancer_type_code,
+        agents,
+        genes,
+        amplification_status,
+        assay,
+        other_alteration,
+        hpd_definition,
+        is_hpd_reported,
+        is_ttf_below_2_months,
+        ttf_days,
+        burden_change_low,
+        burden_change_high,
+        progression_pace_fold,
+        source_url,
+        is_repeated,
         case
             when is_repeated then 'the same patient stands in an input named earlier'
             when data_origin = 'published' then 'described one by one for the outcome: no denominator'
@@ -47,10 +66,15 @@ final as (
         {{ compact([
             "case when cancer_type_reported is null then 'cancer_type_not_printed' end",
             "case when cancer_type_code like 'UNMAPPED: %' then 'cancer_type_unmapped' end",
-            "case when is_repeated then 'repeated_in_later_input' end",
+            "case when is_repeated then 'repeated' end",
             "case when ttf_days is null and is_ttf_below_2_months is null then 'ttf_not_given' end",
             "case when burden_change_low is null then 'burden_change_not_given' end",
-        ]) }} as flags
+        ]) }} as flags,
+        data_origin,
+        is_simulated,
+        load_id,
+        source_file,
+        source_line
     from mapped
 
 )

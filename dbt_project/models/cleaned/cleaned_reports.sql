@@ -53,7 +53,8 @@ mapped as (
         agents.has_anti_pd1_pdl1,
         agents.is_combination,
         agents.agent_label is not null as is_agent_class_known,
-        definitions.hpd_definition is not null as is_definition_known,
+        -- the pool over all definitions is no definition that a report can have
+        coalesce(definitions.hpd_definition <> 'ANY_PUBLISHED', false) as is_definition_known,
         coalesce(pool_exclusions.counts_in_definition_pool, false) as counts_in_definition_pool,
         {{ fraction('trials.n_hpd', 'trials.n_evaluable') }} as hpd_incidence
     from trials
@@ -73,9 +74,10 @@ repeated as (
 
     select
         *,
-        input_number > min(input_number) over (
+        row_number() over (
             partition by report_id, cancer_type_reported, is_simulated
-        ) as is_repeated
+            order by input_number, source_line
+        ) > 1 as is_repeated
     from mapped
 
 ),
@@ -155,7 +157,7 @@ final as (
             "case when not is_definition_known then 'definition_unknown' end",
             "case when hpd_definition = 'NOT_SHOWN' then 'definition_not_printed' end",
             "case when agent_class_reported is not null and not is_agent_class_known then 'agent_class_unmapped' end",
-            "case when is_repeated then 'repeated_in_later_input' end",
+            "case when is_repeated then 'repeated' end",
             "case when in_pool and not is_repeated and not in_any_pool then 'cohort_pooled_already' end",
             "case when is_n_hpd_derived then 'n_hpd_derived_from_percentage' end",
             "case when abs(hpd_incidence - hpd_incidence_reported) > 0.0051 then 'incidence_disagrees_with_counts' end",

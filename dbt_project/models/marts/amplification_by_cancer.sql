@@ -1,7 +1,8 @@
 -- Grain: source x cancer type x gene set x unit.
 -- Inputs: cleaned_amplification_counts, cleaned_cancer_type_groups.
 -- Counts go to their own cancer type and to every wider group (LUAD to NSCLC, KIRC to RCC, all to ALL_CANCERS),
--- except where the study reports the wider group itself: then its own row stands and its parts are not added.
+-- except where the study reports a wider group itself: then that row stands, there and in every group above it,
+-- and its parts are not added again.
 with counts as (
 
     select * from {{ ref('cleaned_amplification_counts') }} where not is_repeated
@@ -30,15 +31,56 @@ grouped as (
 
 ),
 
+study_rows as (
+
+    select distinct source, study_id, cancer_type_code, gene_set, unit, is_simulated from counts
+
+),
+
+-- a part and every group in which a wider row of the same study stands for it
+covered as (
+
+    select distinct
+        part.source,
+        part.study_id,
+        part.cancer_type_code,
+        part.gene_set,
+        part.unit,
+        part.is_simulated,
+        groups_of_total.group_code
+    from study_rows as part
+    inner join type_groups as groups_of_part
+        on
+            part.cancer_type_code = groups_of_part.cancer_type_code
+            and part.cancer_type_code <> groups_of_part.group_code
+    inner join study_rows as total
+        on
+            groups_of_part.group_code = total.cancer_type_code
+            and part.source = total.source
+            and part.study_id = total.study_id
+            and part.gene_set = total.gene_set
+            and part.unit = total.unit
+            and part.is_simulated = total.is_simulated
+    inner join type_groups as groups_of_total on total.cancer_type_code = groups_of_total.cancer_type_code
+
+),
+
 judged as (
 
     select
-        *,
-        cancer_type_code = group_code as is_own_row,
-        max(cast(cancer_type_code = group_code as integer)) over (
-            partition by source, study_id, group_code, gene_set, unit, is_simulated
-        ) = 1 as has_own_row
+        grouped.*,
+        grouped.cancer_type_code = grouped.group_code as is_own_row,
+        covered.group_code is not null as is_covered
     from grouped
+    left join covered
+        on
+            grouped.source = covered.source
+            and grouped.study_id = covered.study_id
+            and grouped.cancer_type_code = covered.cancer_type_code
+            and grouped.gene_set = covered.gene_set
+            and grouped.unit = covered.unit
+            and grouped.is_simulated = covered.is_simulated
+            and grouped.group_code = covered.group_code
 
 ),
 
@@ -60,7 +102,7 @@ summed as (
         cast(sum(n_amplified) as bigint) as n_amplified,
         {{ text_list('call_method') }} as call_method
     from judged
-    where is_own_row or not has_own_row
+    where not is_covered
     group by source, source_class, group_code, gene_set, unit, is_simulated
 
 ),

@@ -12,7 +12,7 @@ reports as (
         'trials' as evidence,
         data_origin,
         case
-            when is_repeated then 'repeated in a later input'
+            when is_repeated then 'repeated'
             when in_any_pool then 'pooled'
             else 'shown, not pooled'
         end as step,
@@ -27,7 +27,7 @@ patients as (
     select
         'patients' as evidence,
         data_origin,
-        case when is_repeated then 'repeated in a later input' else 'not counted' end as step,
+        case when is_repeated then 'repeated' else 'not counted' end as step,
         exclusion_reason as reason,
         1 as n_evaluable
     from {{ ref('cleaned_patients') }}
@@ -39,9 +39,9 @@ amplification as (
     select
         'amplification_counts' as evidence,
         data_origin,
-        case when is_repeated then 'repeated in a later input' else 'counted' end as step,
+        case when is_repeated then 'repeated' else 'counted' end as step,
         case
-            when is_repeated then 'the same counts stand in an input named earlier'
+            when is_repeated then 'the same counts stand on an earlier line or in an input named earlier'
             when not is_cancer_type_mapped then 'under its own label: the cancer type is not in the vocabulary'
         end as reason,
         n_assayed as n_evaluable
@@ -55,12 +55,12 @@ two_by_two as (
         'hpd_by_amplification' as evidence,
         data_origin,
         case
-            when is_repeated then 'repeated in a later input'
+            when is_repeated then 'repeated'
             when is_complete then 'complete table'
             else 'shown, incomplete'
         end as step,
         case
-            when is_repeated then 'the same table stands in an input named earlier'
+            when is_repeated then 'the same table stands on an earlier line or in an input named earlier'
             when not is_complete then 'the source does not print all four cells'
         end as reason,
         cast(null as bigint) as n_evaluable
@@ -109,7 +109,7 @@ steps as (
         evidence,
         data_origin,
         case step
-            when 'repeated in a later input' then 3
+            when 'repeated' then 3
             when 'shown, not pooled' then 4
             when 'not counted' then 4
             when 'shown, incomplete' then 4

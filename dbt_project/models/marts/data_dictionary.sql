@@ -16,7 +16,7 @@ with documented as (
         '{{ column.name }}' as column_name,
         '{{ column.data_type }}' as data_type,
         '{{ column.config.meta.unit or "" }}' as unit,
-        '{{ column.description | replace("'", "''") | trim }}' as description
+        '{{ column.description | replace("'", "''") | replace("\n", " ") | trim }}' as description
     {%- endfor -%}
     {%- endfor -%}
     {%- else -%}

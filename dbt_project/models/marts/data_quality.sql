@@ -13,39 +13,55 @@ with rejected as (
 
 ),
 
-flagged_trials as (
+reports as (
 
-    {{ unnest(ref('cleaned_reports'), "source_file, 'trials' as table_name, source_line", 'flags') }}
-
-),
-
-flagged_patients as (
-
-    {{ unnest(ref('cleaned_patients'), "source_file, 'patients' as table_name, source_line", 'flags') }}
+    select source_file, 'trials' as table_name, source_line, flags from {{ ref('cleaned_reports') }}
 
 ),
 
-flagged_counts as (
+patients as (
 
-    {{ unnest(ref('cleaned_amplification_counts'), "source_file, 'amplification_counts' as table_name, source_line", 'flags') }}
+    select source_file, 'patients' as table_name, source_line, flags from {{ ref('cleaned_patients') }}
 
 ),
 
-flagged_tables as (
+counts as (
 
-    {{ unnest(ref('cleaned_hpd_by_amplification'), "source_file, 'hpd_by_amplification' as table_name, source_line", 'flags') }}
+    select
+        source_file,
+        'amplification_counts' as table_name,
+        source_line,
+        flags
+    from {{ ref('cleaned_amplification_counts') }}
+
+),
+
+two_by_two as (
+
+    select
+        source_file,
+        'hpd_by_amplification' as table_name,
+        source_line,
+        flags
+    from {{ ref('cleaned_hpd_by_amplification') }}
+
+),
+
+cleaned as (
+
+    select * from reports
+    union all
+    select * from patients
+    union all
+    select * from counts
+    union all
+    select * from two_by_two
 
 ),
 
 flagged as (
 
-    select * from flagged_trials
-    union all
-    select * from flagged_patients
-    union all
-    select * from flagged_counts
-    union all
-    select * from flagged_tables
+    {{ unnest('cleaned', 'source_file, table_name, source_line', 'flags') }}
 
 ),
 

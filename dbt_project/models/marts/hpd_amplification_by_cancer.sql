@@ -22,42 +22,56 @@ gene_sets as (
 
 ),
 
-tcga as (
-
-    select * from amplification where source_class = 'tcga'
-
-),
-
 published_sources as (
 
     select source from {{ ref('amplification_sources') }}
 
 ),
 
-ranked_institutional as (
+ranked as (
 
     select
         amplification.*,
-        count(*) over (
-            partition by amplification.cancer_type_code, amplification.gene_set, amplification.is_simulated
-        ) as n_sources,
         row_number() over (
-            partition by amplification.cancer_type_code, amplification.gene_set, amplification.is_simulated
+            partition by
+                amplification.source_class,
+                amplification.cancer_type_code,
+                amplification.gene_set,
+                amplification.is_simulated
             order by
+                case when amplification.n_assayed > 0 then 0 else 1 end,
                 case when published_sources.source is null then 0 else 1 end,
                 amplification.n_assayed desc,
                 amplification.source,
-                amplification.unit
+                amplification.unit desc
         ) as preference
     from amplification
     left join published_sources on amplification.source = published_sources.source
-    where amplification.source_class = 'institutional'
+
+),
+
+tcga as (
+
+    select * from ranked where source_class = 'tcga' and preference = 1
 
 ),
 
 institutional as (
 
-    select * from ranked_institutional where preference = 1
+    select * from ranked where source_class = 'institutional' and preference = 1
+
+),
+
+institutional_sources as (
+
+    select
+        cancer_type_code,
+        gene_set,
+        is_simulated,
+        count(distinct source) as n_sources
+    from amplification
+    where source_class = 'institutional'
+    group by cancer_type_code, gene_set, is_simulated
 
 ),
 
@@ -117,7 +131,7 @@ final as (
         spine.gene_set,
         spine.is_simulated,
         incidence.n_reports is not null as has_hpd,
-        tcga.n_assayed is not null or institutional.n_assayed is not null as has_amplification,
+        coalesce(tcga.n_assayed, 0) + coalesce(institutional.n_assayed, 0) > 0 as has_amplification,
         coalesce(incidence.n_reports, 0) as n_reports,
         coalesce(incidence.n_reports_pooled, 0) as n_reports_pooled,
         incidence.n_evaluable,
@@ -135,7 +149,7 @@ final as (
         tcga.amplified_ci_low as tcga_amplified_ci_low,
         tcga.amplified_ci_high as tcga_amplified_ci_high,
         tcga.call_method as tcga_call_method,
-        coalesce(institutional.n_sources, 0) as n_institutional_sources,
+        coalesce(institutional_sources.n_sources, 0) as n_institutional_sources,
         institutional.source as institutional_source,
         institutional.unit as institutional_unit,
         institutional.n_samples_all as institutional_n_samples_all,
@@ -162,6 +176,11 @@ final as (
             spine.cancer_type_code = institutional.cancer_type_code
             and spine.gene_set = institutional.gene_set
             and spine.is_simulated = institutional.is_simulated
+    left join institutional_sources
+        on
+            spine.cancer_type_code = institutional_sources.cancer_type_code
+            and spine.gene_set = institutional_sources.gene_set
+            and spine.is_simulated = institutional_sources.is_simulated
 
 )
 

@@ -1,4 +1,4 @@
--- Grain: report x cancer type x gene set x outcome. Published 2x2 tables, incomplete ones shown as incomplete.
+-- Grain: report x cancer type as reported x gene set x outcome. 2x2 tables as printed, incomplete ones shown as such.
 -- Inputs: cleaned_hpd_by_amplification. Nothing is pooled here.
 with tables as (
 
@@ -24,14 +24,14 @@ final as (
         tables.assay,
         tables.outcome,
         tables.hpd_definition,
-        'published' as basis,
+        'reported' as basis,
         tables.n_altered_with_outcome,
         tables.n_altered_without_outcome,
         tables.n_unaltered_with_outcome,
         tables.n_unaltered_without_outcome,
-        {{ fraction('n_altered_with_outcome', '(n_altered_with_outcome + n_altered_without_outcome)') }}
+        {{ fraction('tables.n_altered_with_outcome', '(tables.n_altered_with_outcome + tables.n_altered_without_outcome)') }}
             as altered_outcome_fraction,
-        {{ fraction('n_unaltered_with_outcome', '(n_unaltered_with_outcome + n_unaltered_without_outcome)') }}
+        {{ fraction('tables.n_unaltered_with_outcome', '(tables.n_unaltered_with_outcome + tables.n_unaltered_without_outcome)') }}
             as unaltered_outcome_fraction,
         tables.is_complete,
         tables.pmid,

@@ -19,6 +19,7 @@ assigned as (
         n_hpd,
         hpd_incidence_reported
     from reports
+    where hpd_definition <> 'ANY_PUBLISHED'
     union all
     select
         cancer_type_code,

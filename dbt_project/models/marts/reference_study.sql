@@ -1,8 +1,8 @@
 -- Grain: quantity x cancer type printed by the reference study (Ju et al., ASCO 2019, abstract 2557), beside ours.
--- Inputs: the vocabulary reference_study, hpd_incidence, amplification_by_cancer, hpd_reports.
+-- Inputs: the vocabulary reference_study_printed, hpd_incidence, amplification_by_cancer, hpd_reports.
 with printed as (
 
-    select * from {{ ref('reference_study') }}
+    select * from {{ ref('reference_study_printed') }}
 
 ),
 
@@ -27,7 +27,7 @@ pooled as (
     select
         count(distinct cohort_id) as n_cohorts,
         cast(sum(n_evaluable) as bigint) as n_evaluable,
-        count(distinct cancer_type_code) as n_cancer_types
+        count(distinct nullif(cancer_type_code, 'ALL_CANCERS')) as n_cancer_types
     from {{ ref('hpd_reports') }}
     where in_any_pool and not is_simulated
 
