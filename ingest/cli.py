@@ -43,7 +43,8 @@ class Progress:
     """What is going on, on stderr: a bar on a terminal, a plain line every ten seconds elsewhere."""
 
     def __init__(self) -> None:
-        from rich.console import Console  # noqa: PLC0415
+        """Nothing is shown until the first step."""
+        from rich.console import Console
 
         self._console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
         self._bar, self._task, self._last = None, None, time.monotonic()
@@ -52,7 +53,7 @@ class Progress:
         """A passing state: `done` of `total` steps, where that is known."""
         if self._console.is_terminal:
             if self._bar is None:
-                from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+                from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
                 columns = (BarColumn(20), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
                 self._bar = Progress(*columns, console=self._console, transient=True)
@@ -125,8 +126,8 @@ def refresh(inputs: tuple[str, ...], config: Path | None, wait: float) -> None:
         _print_answer(settings)
         sys.exit(WITH_REJECTS if published["rows_rejected"] else CLEAN)
 
-    from warehouse.build import DbtBuild  # noqa: PLC0415  imports stay behind the check above: it is a second's work
-    from warehouse.lock import writer_lock  # noqa: PLC0415
+    from warehouse.build import DbtBuild  # imports stay behind the check above: it is a second's work
+    from warehouse.lock import writer_lock
 
     with writer_lock(settings, "refresh", wait) as lock:
         dbt = DbtBuild(settings, lock)
@@ -146,7 +147,7 @@ class _Run:
     """The steps that refresh, load, build and publish share."""
 
     def __init__(self, inputs: tuple[str, ...], config: Path | None, settings: Settings, progress: Progress) -> None:
-        from ingest import pipeline  # noqa: PLC0415
+        from ingest import pipeline
 
         self.settings, self.progress = settings, progress
         self.items, failed, notes = pipeline.discover(pipeline.specs_from(inputs, config), settings)
@@ -157,7 +158,7 @@ class _Run:
 
     def published(self) -> dict | None:
         """The release in service, if these inputs are what it was made from."""
-        from warehouse.publish import fingerprint, in_service  # noqa: PLC0415
+        from warehouse.publish import fingerprint, in_service
 
         self.mark = fingerprint(self.items, self.settings)
         release = in_service(self.settings)
@@ -165,9 +166,9 @@ class _Run:
 
     def load(self) -> int:
         """Load what changed; returns how many rows of the warehouse's inputs are rejected."""
-        from ingest import load, pipeline  # noqa: PLC0415
-        from warehouse.connection import open_build  # noqa: PLC0415
-        from warehouse.publish import mark_build  # noqa: PLC0415
+        from ingest import load, pipeline
+        from warehouse.connection import open_build
+        from warehouse.publish import mark_build
 
         with open_build(self.settings) as connection:
             load.ensure_tables(connection)
@@ -179,32 +180,32 @@ class _Run:
             raise HpdError("\n".join([*map(str, report.failed), "nothing was built; the release in service stays"]))
         return rejected[0]  # type: ignore[index]  an aggregate has a row
 
-    def build(self, dbt) -> None:  # noqa: ANN001  DbtBuild, whose module is imported late
+    def build(self, dbt) -> None:  # DbtBuild, whose module is imported late
         """Build and test the marts, and mark the build database as holding them."""
-        from warehouse.build import explain  # noqa: PLC0415
-        from warehouse.connection import open_build  # noqa: PLC0415
-        from warehouse.publish import mark_build  # noqa: PLC0415
+        from warehouse.build import explain
+        from warehouse.connection import open_build
+        from warehouse.publish import mark_build
 
         result = dbt.run(self.progress.step)
         if not result.success:
             raise BuildError(explain(result, self.settings) + "\nnothing was published; the release in service stays")
         with open_build(self.settings) as connection:
-            mark_build(connection, self.mark, result.counts)
-        names = {"seed": "vocabularies", "model": "models", "unit_test": "unit tests", "test": "data tests"}
+            mark_build(connection, self.mark, result.counts, result.tables)
+        names = {"seed": "vocabularies", "model": "models", "test": "data tests"}
         counts = ", ".join(f"{result.counts.get(kind, 0)} {name}" for kind, name in names.items())
         self.progress.done(f"built: {counts}, all passed")
 
     def publish(self) -> None:
         """Put the marts into service."""
-        from warehouse.connection import open_build  # noqa: PLC0415
-        from warehouse.publish import publish  # noqa: PLC0415
+        from warehouse.connection import open_build
+        from warehouse.publish import publish
 
         with open_build(self.settings) as connection:
             release = publish(connection, self.settings)
         self.progress.done(f"published: release {release}")
 
 
-def _print_report(report, progress: Progress) -> None:  # noqa: ANN001  pipeline.Report
+def _print_report(report, progress: Progress) -> None:  # pipeline.Report
     for problem in report.problems:
         progress.done(str(problem))
     for line in report.loaded:
@@ -216,17 +217,24 @@ def _print_report(report, progress: Progress) -> None:  # noqa: ANN001  pipeline
 
 
 def _print_answer(settings: Settings) -> None:
-    from warehouse.connection import connect  # noqa: PLC0415
+    from warehouse.connection import connect
 
     with connect(settings.published_db) as connection:
         rows = connection.sql(ANSWER).fetchall()
-    header = ("cancer", "reports", "HPD / evaluable", "incidence, 95 % CI", "MDM2/MDM4 amplified / assayed", "fraction, 95 % CI")
+    header = (
+        "cancer",
+        "reports",
+        "HPD / evaluable",
+        "incidence (95 % CI)",
+        "amplified / assayed",
+        "fraction (95 % CI)",
+    )
     body = [
         (cancer, f"{n_reports}", f"{n_hpd:,} / {n_evaluable:,}", _percent(*incidence), _of(amplified, assayed), _percent(*fraction))
         for cancer, n_reports, n_hpd, n_evaluable, *incidence, amplified, assayed, f0, f1, f2 in rows
         for fraction in [(f0, f1, f2)]
     ]  # fmt: skip
-    click.echo("Hyperprogression (any published definition, crude pool) beside amplification in TCGA:")
+    click.echo("Hyperprogression, any published definition, summed reports; MDM2 or MDM4 amplification in TCGA:")
     _print_table(header, body)
 
 
@@ -239,12 +247,12 @@ def _of(part: int | None, whole: int | None) -> str:
 
 
 def _print_table(header: tuple[str, ...], body: list[tuple[str, ...]]) -> None:
-    from rich import box  # noqa: PLC0415
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for name in header:
         table.add_column(Text(name), overflow="fold")
     for row in body:
@@ -258,8 +266,8 @@ def _print_table(header: tuple[str, ...], body: list[tuple[str, ...]]) -> None:
 @config_option
 def validate(inputs: tuple[str, ...], config: Path | None) -> None:
     """Read and check inputs; write nothing."""
-    from ingest import pipeline  # noqa: PLC0415
-    from warehouse.connection import open_scratch  # noqa: PLC0415
+    from ingest import pipeline
+    from warehouse.connection import open_scratch
 
     progress = Progress()
     run = _Run(inputs, config, load_settings(), progress)
@@ -268,7 +276,8 @@ def validate(inputs: tuple[str, ...], config: Path | None) -> None:
     _print_report(report, progress)
     if report.failed:
         raise HpdError("\n".join(map(str, report.failed)))
-    click.echo(f"{report.n_files} files, {report.rows_read:,} rows read, {report.rows_loaded:,} good, {report.rows_rejected:,} bad")
+    files = "1 file" if report.n_files == 1 else f"{report.n_files} files"
+    click.echo(f"{files}, {report.rows_read:,} rows read, {report.rows_loaded:,} good, {report.rows_rejected:,} bad")
     sys.exit(WITH_REJECTS if report.rows_rejected else CLEAN)
 
 
@@ -278,7 +287,7 @@ def validate(inputs: tuple[str, ...], config: Path | None) -> None:
 @wait_option
 def load(inputs: tuple[str, ...], config: Path | None, wait: float) -> None:
     """The first step of refresh alone: load what changed into the build database."""
-    from warehouse.lock import writer_lock  # noqa: PLC0415
+    from warehouse.lock import writer_lock
 
     settings = load_settings()
     run = _Run(inputs, config, settings, Progress())
@@ -293,9 +302,9 @@ def load(inputs: tuple[str, ...], config: Path | None, wait: float) -> None:
 @wait_option
 def build(inputs: tuple[str, ...], config: Path | None, wait: float) -> None:
     """The second step alone: build and test the marts from what is loaded."""
-    from warehouse.build import DbtBuild  # noqa: PLC0415
-    from warehouse.connection import open_build  # noqa: PLC0415
-    from warehouse.lock import writer_lock  # noqa: PLC0415
+    from warehouse.build import DbtBuild
+    from warehouse.connection import open_build
+    from warehouse.lock import writer_lock
 
     settings = load_settings()
     run = _Run(inputs, config, settings, Progress())
@@ -314,9 +323,9 @@ def build(inputs: tuple[str, ...], config: Path | None, wait: float) -> None:
 @wait_option
 def publish(wait: float) -> None:
     """The third step alone: put the marts of the last finished build into service."""
-    from warehouse.connection import open_build  # noqa: PLC0415
-    from warehouse.lock import writer_lock  # noqa: PLC0415
-    from warehouse.publish import publish as publish_build  # noqa: PLC0415
+    from warehouse.connection import open_build
+    from warehouse.lock import writer_lock
+    from warehouse.publish import publish as publish_build
 
     settings = load_settings()
     with writer_lock(settings, "publish", wait):
@@ -331,7 +340,7 @@ def publish(wait: float) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for other programs.")
 def status(inputs: tuple[str, ...], config: Path | None, as_json: bool) -> None:
     """What is loaded, rejected and published, and what a refresh would do."""
-    from warehouse.status import describe, status_of  # noqa: PLC0415
+    from warehouse.status import describe, status_of
 
     settings = load_settings()
     found = status_of(_Run(inputs, config, settings, Progress()).items, settings)
@@ -346,9 +355,9 @@ def status(inputs: tuple[str, ...], config: Path | None, as_json: bool) -> None:
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 def query(sql: str, form: str) -> None:
     """Ask the published database, read-only: no query can change it, or read another file."""
-    import duckdb  # noqa: PLC0415
+    import duckdb
 
-    from warehouse.connection import connect  # noqa: PLC0415
+    from warehouse.connection import connect
 
     with connect(load_settings().published_db) as connection:
         try:
@@ -372,8 +381,8 @@ def query(sql: str, form: str) -> None:
 @click.argument("table")
 def template(table: str) -> None:
     """Print a commented CSV header for TABLE: trials, patients, amplification_counts or hpd_by_amplification."""
-    from ingest.errors import UsageError  # noqa: PLC0415
-    from schemas import TABLES  # noqa: PLC0415
+    from ingest.errors import UsageError
+    from schemas import TABLES
 
     if table not in TABLES:
         raise UsageError(f"ERROR there is no table '{printable(table)}'; allowed: {', '.join(TABLES)}")
@@ -381,8 +390,16 @@ def template(table: str) -> None:
     click.echo(f"# {table}: {raw.grain}. Lines that start with # are ignored; blank and NA mean not known.")
     for name in raw.columns:
         facts, column = raw.metadata(name), raw.schema.columns[name]
-        kind = {"String": "text", "Int64": "whole number", "Float64": "number", "Boolean": "true/false"}[str(column.dtype)]
-        need = "required" if not column.nullable else "column required, may be blank" if facts.get("required") else "optional"
+        kind = {"String": "text", "Int64": "whole number", "Float64": "number", "Boolean": "true/false"}[
+            str(column.dtype)
+        ]
+        need = (
+            "required"
+            if not column.nullable
+            else "column required, may be blank"
+            if facts.get("required")
+            else "optional"
+        )
         unit = f", {facts['unit']}" if "unit" in facts else ""
         click.echo(f"# {name} ({kind}{unit}; {need}): {column.description}")
     writer = csv.writer(sys.stdout, lineterminator="\n")

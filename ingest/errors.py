@@ -93,7 +93,7 @@ class InputError(HpdError):
 
     def __init__(self, problem: Problem) -> None:
         """Carries the problem whose text is the message."""
-        problem.outcome = problem.outcome or "nothing of this file was loaded"
+        problem.outcome = problem.outcome or "nothing of it was loaded"
         super().__init__(str(problem))
         self.problem = problem
 

@@ -80,21 +80,20 @@ def ensure_tables(connection: duckdb.DuckDBPyConnection) -> None:
     }
     if {n: existing.get(n) for n in wanted} == expected:
         return
-    connection.begin()
-    connection.execute("create schema if not exists raw; create schema if not exists audit")
+    statements = ["create schema if not exists raw", "create schema if not exists audit"]
     for name, (columns, grain) in wanted.items():
         # dropped together: loads must not speak of rows that are gone
-        connection.execute(f"drop table if exists {name} cascade")
+        statements.append(f"drop table if exists {name} cascade")
         key = AUDIT_TABLES[name][1] if name in AUDIT_TABLES else ""
         if name.startswith("raw."):
             key = ", ".join(("_load_id", *TABLES[name.removeprefix("raw.")].key))
         defined = ", ".join(f"{column} {type_}" for column, (type_, _) in columns.items())
         primary = f", primary key ({key})" if name == "audit.loads" else ""
-        connection.execute(f"create table {name} ({defined}{primary})")
-        connection.execute(f"comment on table {name} is {_quoted(f'Grain: {grain}. Key: {key}.')}")
-        for column, (_, comment) in columns.items():
-            connection.execute(f"comment on column {name}.{column} is {_quoted(comment)}")
-    connection.commit()
+        statements.append(f"create table {name} ({defined}{primary})")
+        statements.append(f"comment on table {name} is {_quoted(f'Grain: {grain}. Key: {key}.')}")
+        statements += [f"comment on column {name}.{c} is {_quoted(comment)}" for c, (_, comment) in columns.items()]
+    with transaction(connection):
+        connection.execute("; ".join(statements))
 
 
 def _comment(table: RawTable, column: str) -> str:
@@ -166,34 +165,46 @@ class Loader:
 
     def reject_duplicate_keys(self) -> Problem | None:
         """Move every copy of a repeated key from the raw table to the rejected rows."""
-        key, name = self.table.key, self.table.name
-        shown = " || ' / ' || ".join(f"coalesce({k}, '')" for k in key)
+        name, key = self.table.name, ", ".join(self.table.key)
+        shown = " || ' / ' || ".join(self.table.key)
+        # a few lines of each key: all of them in every copy would be the square of a long file
         self.connection.execute(
-            f"create or replace temp table duplicates as select *, {shown} as shown,"
-            f" list(_source_line) over (partition by {', '.join(key)}) as lines from raw.{name} where _load_id = ?"
-            " qualify len(lines) > 1",
-            [self.load_id],
+            f"create or replace temp table duplicates as select *, {shown} as shown from raw.{name} join ("
+            f" select {key}, min(_source_line, {SHOWN}) as lines, count(*) as n from raw.{name} where _load_id = ?"
+            f" group by all having n > 1) using ({key}) where _load_id = ?",
+            [self.load_id, self.load_id],
         )
         columns = ", ".join(f"{c} := {c}" for c in self.table.columns)
-        message = "'the key stands on lines ' || list_aggregate(list_sort(lines), 'string_agg', ', ')"
+        message = (
+            "'the key stands on lines ' || array_to_string(lines, ', ')"
+            f" || if(n > {SHOWN}, ' (' || (n - {SHOWN}) || ' more)', '')"
+        )
         self.connection.execute(
             f"insert into audit.rejected_rows select _load_id, ?, _source_file, _source_line, ?, shown,"
             f" 'duplicate_key', {message}, to_json(struct_pack({columns})) from duplicates",
-            [name, " + ".join(key)],
+            [name, " + ".join(self.table.key)],
         )
         self.connection.execute(
             f"delete from raw.{name} where _load_id = ? and _source_line in (select _source_line from duplicates)",
             [self.load_id],
         )
         (n, lines, values, n_keys) = self.connection.execute(
-            f"select count(*), list(_source_line order by _source_line)[:{SHOWN}], list(distinct shown)[:{SHOWN}],"
+            f"select count(*), list(_source_line order by _source_line)[:{SHOWN}], list(distinct shown order by shown)[:{SHOWN}],"
             " count(distinct shown) from duplicates"
         ).fetchone()  # type: ignore[misc]  an aggregate always has one row
         self.connection.execute("drop table duplicates")
         if not n:
             return None
-        return Problem(self.file, "duplicate_key", "the same key stands on several lines", " + ".join(key), lines, n,
-                       sorted(values), n_keys, outcome="rows rejected", fix="keep one of them")  # fmt: skip
+        return Problem(self.file, "duplicate_key", "the same key stands on several lines", " + ".join(self.table.key),
+                       lines, n, values, n_keys, outcome="rows rejected", fix="keep one of them")  # fmt: skip
+
+    def n_values(self) -> dict[tuple[str, str], int]:
+        """(rule, column) → how many different values broke it in the whole file."""
+        counts = self.connection.execute(
+            "select rule, column_name, count(distinct value) from audit.rejected_rows where load_id = ? group by all",
+            [self.load_id],
+        ).fetchall()
+        return {(rule, column): n for rule, column, n in counts}
 
     def finish(self, record: dict) -> LoadResult:
         """Count, check that nothing was lost, and write the `audit.loads` row (`record`: its other columns)."""
@@ -221,4 +232,5 @@ class Loader:
 
 def number_inputs(connection: duckdb.DuckDBPyConnection, numbers: Iterable[tuple[int, str]]) -> None:
     """Record the order of the inputs: (input_number, load_id)."""
-    connection.executemany("update audit.loads set input_number = ? where load_id = ?", list(numbers))
+    for number in numbers:
+        connection.execute("update audit.loads set input_number = ? where load_id = ?", number)

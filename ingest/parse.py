@@ -8,13 +8,20 @@ from schemas import RawTable
 
 WHOLE = r"^[+-]?\d{1,18}(\.0+)?$"  # a spreadsheet writes 406 as 406.0
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$"
+# what looks like a number and is none in its type
+TOO_LARGE = {pl.Int64: r"^[+-]?\d{19,}(\.0+)?$", pl.Float64: r"^[+-]?(\d+\.?\d*|\.\d+)(e\+?\d+)?$"}
 TRUE, FALSE = ["true", "yes", "1"], ["false", "no", "0"]
 
 # rule → (what is wrong, what is allowed, the way out)
 CELL_RULES = {
-    "comma_in_number": ("has a comma in a number", "digits and a decimal point", "write 1318 and 13.8"),
+    "comma_in_number": (
+        "has a comma in a number",
+        "digits and a decimal point",
+        "write 13,8 as 13.8 and 1,318 as 1318",
+    ),
     "percent_sign": ("is written as a percentage", "a fraction", "write 12 % as 0.12"),
     "not_finite": ("is not a finite number", "a finite number, or blank", "leave an unknown value blank"),
+    "number_too_large": ("is too large to be stored as a number", "", "correct it, or leave it blank"),
     "unit_in_cell": ("carries a unit", "the bare number", "move the unit out of the cell"),
     "not_whole_number": ("is not a whole number", "a whole number, or blank", "correct it, or leave it blank"),
     "not_number": ("is not a number", "a number, or blank", "correct it, or leave it blank"),
@@ -69,8 +76,8 @@ def _rule(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     if dtype != pl.Boolean:
         folded = cell.str.to_lowercase()
         rule = (
-            pl.when(folded.str.contains(r"^[+-]?(nan|inf|infinity|[\d.]+e\+?\d+)$") & (dtype == pl.Float64))
-            .then(pl.lit("not_finite"))
+            pl.when(folded.str.contains(TOO_LARGE[dtype]))
+            .then(pl.lit("number_too_large"))
             .when(folded.str.contains(r"^[+-]?(nan|inf|infinity)$"))
             .then(pl.lit("not_finite"))
             .when(cell.str.contains(r"%$"))

@@ -82,7 +82,8 @@ def specs_from(named: Iterable[str], config: Path | None) -> list[Spec]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"ERROR {path}: cannot be read: {printable(error, 120)}") from None
     entries = settings.pop("inputs", None)
-    if settings or not isinstance(entries, list) or not entries:
+    is_tables = isinstance(entries, list) and all(isinstance(entry, dict) for entry in entries)
+    if settings or not entries or not is_tables:
         raise UsageError(f"ERROR {path}: holds no [[inputs]] (or something beside them); allowed: [[inputs]] tables "
                          f"with {', '.join(CONFIG_KEYS)}")  # fmt: skip
     return [_configured(entry, path) for entry in entries]
@@ -93,12 +94,15 @@ def _bundled() -> Spec:
 
 
 def _configured(entry: dict, config: Path) -> Spec:
-    from schemas import TABLES  # noqa: PLC0415  a refresh with nothing to do must not import pandera
+    from schemas import TABLES  # a refresh with nothing to do must not import pandera
 
     unknown = [key for key in entry if key not in CONFIG_KEYS]
-    if unknown or not isinstance(entry.get("path"), str):
+    if unknown or "path" not in entry:
         raise UsageError(f"ERROR {config}: an [[inputs]] table has {f'the unknown key {unknown[0]!r}' if unknown else 'no path'}; "
                          f"allowed: {', '.join(CONFIG_KEYS)}")  # fmt: skip
+    for key, value in entry.items():
+        if not isinstance(value, str):
+            raise UsageError(f"ERROR {config}: {key} = {value!r}; allowed: text in quotes")
     if entry["path"] == BUNDLED:
         return _bundled()
     for key, allowed in (("origin", ORIGINS), ("table", TABLES)):
@@ -112,15 +116,19 @@ def discover(specs: Iterable[Spec], settings: Settings) -> tuple[list[Item], lis
     items: list[Item] = []
     failed: list[InputError] = []
     notes: list[Problem] = []
-    seen: set[Path] = set()
+    seen: set[tuple[Path, str | None]] = set()
     for spec in specs:
         try:
             for path, file in _files(spec, settings, notes):
-                if path.resolve() not in seen:
-                    seen.add(path.resolve())
-                    items.append(_item(len(items) + 1, spec, path, file))
+                if (path.resolve(), spec.sheet) not in seen:
+                    seen.add((path.resolve(), spec.sheet))
+                    # sheets of one workbook are loads of their own
+                    items.append(_item(len(items) + 1, spec, path, f"{file}[{spec.sheet}]" if spec.sheet else file))
         except InputError as error:
             failed.append(error)
+        except OSError as error:
+            failed.append(InputError(Problem(
+                spec.path, "unreadable", f"cannot be opened ({error.strerror})", fix="check the path and its permissions")))  # fmt: skip
     return items, failed, notes
 
 
@@ -177,7 +185,7 @@ def run(
 
     A file that cannot be read leaves its earlier rows as they were; it is listed in `failed`.
     """
-    from ingest.load import ensure_tables, loaded_ids, number_inputs, remove_load, transaction  # noqa: PLC0415
+    from ingest.load import ensure_tables, loaded_ids, number_inputs, remove_load, transaction
 
     ensure_tables(connection)
     before = loaded_ids(connection)
@@ -203,12 +211,12 @@ def run(
 
 
 def _load(item: Item, connection: duckdb.DuckDBPyConnection, report: Report, say: Callable[[str], None]) -> None:
-    import duckdb  # noqa: PLC0415
-    import pandera  # noqa: PLC0415
-    import polars  # noqa: PLC0415
+    import duckdb
+    import pandera
+    import polars
 
-    from ingest.load import Loader  # noqa: PLC0415
-    from ingest.sources.flat import open_flat, read_flat  # noqa: PLC0415
+    from ingest.load import Loader
+    from ingest.sources.flat import open_flat, read_flat
 
     started = time.monotonic()
     table, opened = open_flat(item.path, item.file, item.spec.table, item.spec.sheet)
@@ -223,11 +231,13 @@ def _load(item: Item, connection: duckdb.DuckDBPyConnection, report: Report, say
         say(f"{item.file}: {loader.result.rows_read:,} rows, {rate:,.0f}/s")
     if duplicate := loader.reject_duplicate_keys():
         problems[duplicate.rule, duplicate.column] = duplicate
-    versions = f"hpd-warehouse {hpd_version()}, duckdb {duckdb.__version__}, polars {polars.__version__}, pandera {pandera.__version__}"  # noqa: E501
+    versions = f"hpd-warehouse {hpd_version()}, duckdb {duckdb.__version__}, polars {polars.__version__}, pandera {pandera.__version__}"
     result = loader.finish({
         "input_number": item.number, "input_name": item.spec.name, "sha256": item.sha256, "n_bytes": item.n_bytes,
         "seconds": round(time.monotonic() - started, 3), "versions": versions})  # fmt: skip
-    for problem in problems.values():
+    n_values = loader.n_values()
+    for key, problem in problems.items():
+        problem.n_found = n_values[key]
         if problem.outcome:
             problem.outcome = f"{problem.n_lines:,} {'row' if problem.n_lines == 1 else 'rows'} rejected"
     report.problems += [*opened.notes, *problems.values()]

@@ -10,7 +10,9 @@ import csv
 import gzip
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -21,7 +23,7 @@ import pyarrow.parquet as pq
 
 from ingest.errors import InputError, Problem, printable
 
-BLOCK_BYTES = 16 << 20
+HEAD_BYTES, BLOCK_BYTES = 64 << 10, 16 << 20
 MAX_RECORD_BYTES = 64 << 20  # a longer record is an unclosed quote, not a row
 BOMB_BYTES, BOMB_RATIO = 256 << 20, 200  # real tables pack 5- to 50-fold
 NEWLINE, QUOTE, RETURN = 10, 34, 13
@@ -88,15 +90,15 @@ def _refuse(file: str, rule: str, what: str, **more) -> None:
 
 
 def _check_header(header: list[str], file: str, line: int) -> list[str]:
-    header = [name.strip() for name in header]
+    header, lines = [name.strip() for name in header], [line] if line else []
     unnamed = [str(i + 1) for i, name in enumerate(header) if not name]
     if unnamed:
-        _refuse(file, "unnamed_column", f"column {', '.join(unnamed[:5])} of the header has no name", lines=[line],
+        _refuse(file, "unnamed_column", f"column {', '.join(unnamed[:5])} of the header has no name", lines=lines,
                 fix="name it, or remove the empty column")  # fmt: skip
     folded = [name.lower() for name in header]
     twice = sorted({name for name in header if folded.count(name.lower()) > 1})
     if twice:
-        _refuse(file, "duplicate_column", "the header names a column twice", lines=[line], found=twice,
+        _refuse(file, "duplicate_column", "the header names a column twice", lines=lines, found=twice,
                 fix="keep one of them")  # fmt: skip
     return header
 
@@ -117,31 +119,29 @@ _NO_RAGGED = pl.DataFrame(schema={"_line": pl.Int64, "text": pl.String, "n_field
 
 
 def _open_text(path: Path, file: str, is_gzip: bool) -> Table:
-    stream = _Guarded(path, file) if is_gzip else path.open("rb")
-    head = _read(stream, file, 1 << 16)
-    if not head:
-        _refuse(file, "empty_file", "is empty", fix="export it again")
-    for bom, name in ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16")):
-        if head.startswith(bom):
-            _refuse(file, "not_utf8", f"is {name} text, not UTF-8", fix="save it as 'CSV UTF-8'")
-    head = head.removeprefix(b"\xef\xbb\xbf")
-    if b"\x00" in head:
-        _refuse(file, "not_text", "is not text (it holds NUL bytes)",
-                fix="give a CSV, TSV, XLSX or Parquet file")  # fmt: skip
-    if b"\r" in head and b"\n" not in head:
-        _refuse(file, "cr_line_ends", "ends its lines with CR alone (old Mac)", fix="save it with LF or CRLF")
-
-    line = 1
-    while True:
-        while b"\n" not in head and len(head) < MAX_RECORD_BYTES and (more := _read(stream, file, 1 << 20)):
-            head += more
-        first, newline, rest = head.partition(b"\n")
-        # comments above the header are what `hpd template` writes
-        if not (first.startswith((b"#", b'"#')) or not first.strip()):
-            break
-        if not newline:
-            _refuse(file, "empty_file", "holds no header", fix="start from `hpd template`")
-        head, line = rest, line + 1
+    with _unpacked(path, file, is_gzip) as stream:
+        head = _read(stream, file, HEAD_BYTES)
+        n_read = len(head)
+        for bom in (b"\xff\xfe", b"\xfe\xff"):
+            if head.startswith(bom):
+                _refuse(file, "not_utf8", "is UTF-16 text, not UTF-8", fix="save it as 'CSV UTF-8'")
+        head, line = head.removeprefix(b"\xef\xbb\xbf"), 1
+        while True:
+            while b"\n" not in head and len(head) < MAX_RECORD_BYTES and (more := _read(stream, file, 1 << 20)):
+                head += more
+                n_read += len(more)
+            if b"\x00" in head:
+                _refuse(file, "not_text", "is not text (it holds NUL bytes)",
+                        fix="give a CSV, TSV, XLSX or Parquet file")  # fmt: skip
+            first, newline, rest = head.partition(b"\n")
+            if not newline and b"\r" in first.rstrip(b"\r"):
+                _refuse(file, "cr_line_ends", "ends its lines with CR alone (old Mac)", fix="save it with LF or CRLF")
+            # comments above the header are what `hpd template` writes
+            if not (first.startswith((b"#", b'"#')) or not first.strip()):
+                break
+            if not newline:
+                _refuse(file, "empty_file", "holds no header", fix="start from `hpd template`")
+            head, line = rest, line + 1
     text = _decode(first, file, line).rstrip("\r")
     if text.count('"') % 2:
         _refuse(file, "unclosed_quote", "the header opens a quote that is never closed", lines=[line],
@@ -151,7 +151,18 @@ def _open_text(path: Path, file: str, is_gzip: bool) -> Table:
         _refuse(file, "not_delimited", "is separated by semicolons", lines=[line],
                 fix="save it as CSV with commas, or tab-separated, with decimal points")  # fmt: skip
     header = _check_header(next(csv.reader([text], delimiter=delimiter)), file, line)
-    return Table(file, header, line, _text_blocks(stream, rest, file, header, delimiter, line + 1))
+
+    def blocks() -> Iterator[Block]:
+        # opened again, so that a table whose header is refused leaves no file open
+        with _unpacked(path, file, is_gzip) as stream:
+            _read(stream, file, n_read - len(rest))
+            yield from _text_blocks(stream, file, header, delimiter, line + 1)
+
+    return Table(file, header, line, blocks())
+
+
+def _unpacked(path: Path, file: str, is_gzip: bool) -> BinaryIO:
+    return _Guarded(path, file) if is_gzip else path.open("rb")  # type: ignore[return-value]
 
 
 def _decode(data: bytes, file: str, first_line: int) -> str:
@@ -159,7 +170,8 @@ def _decode(data: bytes, file: str, first_line: int) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = first_line + data.count(b"\n", 0, error.start)
-        shown = data[max(0, error.start - 12) : error.start + 12].decode("latin-1")
+        before, after = data[max(0, error.start - 12) : error.start], data[error.start : error.start + 12]
+        shown = (before.rpartition(b"\n")[2] + after.partition(b"\n")[0]).decode("latin-1")
         _refuse(file, "not_utf8", "is not valid UTF-8", lines=[line], found=[shown],
                 fix="save it as UTF-8 ('CSV UTF-8' in a spreadsheet)")  # fmt: skip
         raise  # unreachable: the refusal above raises
@@ -168,16 +180,18 @@ def _decode(data: bytes, file: str, first_line: int) -> str:
 def _read(stream: BinaryIO, file: str, size: int) -> bytes:
     try:
         return stream.read(size)
-    except (OSError, EOFError) as error:
-        _refuse(file, "damaged", f"cannot be read to its end ({error})", fix="copy or export it again")
-        raise  # unreachable
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        _refuse(file, "damaged", "cannot be unpacked to its end", fix="copy or export it again")
+    except OSError as error:
+        _refuse(file, "unreadable", f"cannot be read to its end ({error.strerror})", fix="copy it again")
+    raise AssertionError  # unreachable: the refusals raise
 
 
 class _Guarded(io.RawIOBase):
     """A gzip stream that stops when a small file keeps unpacking: a zip bomb, not a table."""
 
     def __init__(self, path: Path, file: str) -> None:
-        self._stream, self._file = gzip.open(path, "rb"), file
+        self._stream, self._file = gzip.open(path, "rb"), file  # noqa: SIM115  closed below
         self._packed, self._unpacked = path.stat().st_size, 0
 
     def read(self, size: int = -1) -> bytes:
@@ -188,12 +202,14 @@ class _Guarded(io.RawIOBase):
                     fix="unpack it yourself if it is meant")  # fmt: skip
         return data
 
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
 
-def _text_blocks(
-    stream: BinaryIO, data: bytes, file: str, header: list[str], delimiter: str, line: int
-) -> Iterator[Block]:
-    """Cut at record ends; `data` starts on line `line`."""
-    at_end = False
+
+def _text_blocks(stream: BinaryIO, file: str, header: list[str], delimiter: str, line: int) -> Iterator[Block]:
+    """Cut at record ends; `stream` stands at the start of line `line`."""
+    data, at_end = b"", False
     while not at_end:
         more = _read(stream, file, BLOCK_BYTES)
         at_end = not more
@@ -211,20 +227,24 @@ def _text_blocks(
             if not opened.size:
                 _refuse(file, "endless_line", f"a line is longer than {MAX_RECORD_BYTES >> 20} MB", lines=[line],
                         fix="export it with line ends")  # fmt: skip
-            where = line + int(np.searchsorted(newlines, opened[-1 if at_end else 0]))
+            # lines after a stray quote hold pairs of them, so the record that never ends begins on its line
+            where = line + int(np.searchsorted(newlines, opened[0]))
             _refuse(file, "unclosed_quote", "a quote is opened and never closed", lines=[where],
-                    fix='close it, or double a quote that belongs to the text (5"" lesion)')  # fmt: skip
+                    fix='close it, or put the whole cell in quotes and double those inside it ("5"" lesion")')  # fmt: skip
         if ends.size:
             starts = np.concatenate(([0], ends[:-1] + 1))
             lines = line + np.searchsorted(newlines, starts)
             block = cells[:tail]
+            if (nul := data.find(b"\x00", 0, tail)) >= 0:
+                _refuse(file, "not_text", "holds a NUL byte", lines=[line + int(np.searchsorted(newlines, nul))],
+                        fix="export it again")  # fmt: skip
             _decode(data[:tail], file, line)
             yield _parse_block(block, starts, ends, lines, quotes, file, header, delimiter)
             line += int(np.searchsorted(newlines, tail))
         data = data[tail:]
 
 
-def _parse_block(block, starts, ends, lines, quotes, file, header, delimiter) -> Block:  # noqa: ANN001
+def _parse_block(block, starts, ends, lines, quotes, file, header, delimiter) -> Block:
     commas = np.flatnonzero(block == ord(delimiter))
     commas = commas[np.searchsorted(quotes, commas) % 2 == 0]
     n_fields = np.bincount(np.searchsorted(ends, commas), minlength=ends.size)[: ends.size] + 1
@@ -239,6 +259,7 @@ def _parse_block(block, starts, ends, lines, quotes, file, header, delimiter) ->
         at = np.flatnonzero(is_ragged)
         texts = [bytes(block[starts[i] : ends[i]]).decode().rstrip("\r") for i in at]
         ragged = pl.DataFrame({"_line": lines[at], "text": texts, "n_fields": n_fields[at]}, _NO_RAGGED.schema)
+        ragged = ragged.filter(pl.col("text").str.strip_chars() != "")
     kept = block if keep.all() else block[np.repeat(keep, ends - starts + 1)]
     if not kept.size:
         empty = pl.DataFrame(schema=dict.fromkeys(header, pl.String) | {"_line": pl.Int64})
@@ -252,17 +273,28 @@ def _parse_block(block, starts, ends, lines, quotes, file, header, delimiter) ->
     except pl.exceptions.PolarsError:
         same = False
     if not same:
-        _refuse(file, "misplaced_quote", "a quote stands where none may",
-                lines=[int(lines[int(np.searchsorted(ends, quotes[0]))])] if quotes.size else [],
+        quotes = quotes[quotes < block.size]
+        stray = _stray_quote(block, quotes[keep[np.searchsorted(ends, quotes)]], delimiter)
+        record = int(np.searchsorted(ends, stray))
+        where = int(lines[record]) + int(np.count_nonzero(block[starts[record] : stray] == NEWLINE))
+        _refuse(file, "misplaced_quote", "a quote stands where none may", lines=[where],
                 fix='put the whole cell in quotes and double those inside it ("5"" lesion")')  # fmt: skip
     return Block(_blank_to_null(rows.with_columns(_line=pl.Series(lines[keep], dtype=pl.Int64))), ragged)
+
+
+def _stray_quote(block: np.ndarray, quotes: np.ndarray, delimiter: str) -> int:
+    """Where the first quote stands that does not open a cell, close one, or double another."""
+    opens = np.arange(quotes.size) % 2 == 0
+    beside = np.where(opens, block[quotes - 1], block[quotes + 1])  # a block ends with a newline: both exist
+    is_stray = ~np.isin(beside, [NEWLINE, RETURN, QUOTE, ord(delimiter)])
+    return int(quotes[np.argmax(is_stray)])
 
 
 # --- workbooks and Parquet ----------------------------------------------------------------------------
 
 
 def _open_workbook(path: Path, file: str, sheet: str | None) -> Table:
-    import fastexcel  # noqa: PLC0415  only workbooks need it
+    import fastexcel  # only workbooks need it
 
     try:
         with zipfile.ZipFile(path) as archive:
@@ -271,56 +303,70 @@ def _open_workbook(path: Path, file: str, sheet: str | None) -> Table:
             _refuse(file, "unpacks_too_far", f"unpacks to more than {BOMB_RATIO} times its size",
                     fix="save the sheet as CSV")  # fmt: skip
         book = fastexcel.read_excel(path)
+        if sheet is not None and sheet not in book.sheet_names:
+            _refuse(file, "no_such_sheet", f"has no sheet '{printable(sheet)}'", found=book.sheet_names,
+                    fix="name one of these")  # fmt: skip
+        name = sheet or book.sheet_names[0]
+        cells = book.load_sheet(name, header_row=None, skip_rows=0, dtypes="string").to_polars()
     except (zipfile.BadZipFile, fastexcel.FastExcelError):
         _refuse(file, "damaged", "is not a readable workbook", fix="save it again as .xlsx, or as CSV UTF-8")
         raise  # unreachable
-    if sheet is not None and sheet not in book.sheet_names:
-        _refuse(file, "no_such_sheet", f"has no sheet '{printable(sheet)}'", found=book.sheet_names,
-                fix="name one of these")  # fmt: skip
-    name = sheet or book.sheet_names[0]
-    cells = book.load_sheet(name, header_row=None, skip_rows=0, dtypes="string").to_polars()
     cells = cells.with_columns(_line=pl.int_range(1, cells.height + 1, dtype=pl.Int64))
     filled = cells.filter(~pl.all_horizontal(pl.exclude("_line").is_null()))
-    filled = filled.filter(~pl.nth(0).fill_null("").str.starts_with("#"))
+    # only above the header: further down, a cell that begins with # belongs to a row
+    is_comment = pl.nth(0).fill_null("").str.starts_with("#")
+    filled = filled.filter(~is_comment.cum_min()) if filled.height else filled
     if filled.is_empty():
-        _refuse(file, "empty_file", f"sheet '{printable(name)}' is empty", fix="name the sheet with `sheet = …`")
+        _refuse(file, "empty_file", f"sheet '{printable(name)}' is empty",
+                fix="fill it, or name another with `sheet = …` in hpd.toml")  # fmt: skip
     line = filled["_line"][0]
     top = filled.drop("_line").row(0)
     used = max(i for i, value in enumerate(top) if value is not None) + 1
     header = _check_header([value or "" for value in top[:used]], file, line)
     body = filled.slice(1)
-    beyond = body.select(pl.nth(range(used, len(top)))) if used < len(top) else pl.DataFrame()
-    if beyond.width and not beyond.select(pl.all_horizontal(pl.all().is_null().all())).item():
+    is_beyond = [pl.nth(i).is_not_null() for i in range(used, len(top))]
+    beyond = body.filter(pl.any_horizontal(*is_beyond, pl.lit(False)))
+    if beyond.height:
         _refuse(file, "unnamed_column", f"cells stand to the right of the last of its {used} named columns",
-                fix="name the column, or clear the cells")  # fmt: skip
-    body = body.select(*[pl.nth(i).alias(n) for i, n in enumerate(header)], "_line")
+                lines=beyond["_line"].to_list(), fix="name the column, or clear the cells")  # fmt: skip
     notes = []
     if sheet is None and len(book.sheet_names) > 1:
         notes.append(Problem(
             file=file, rule="other_sheets", level="NOTE", what=f"only the first sheet, '{printable(name)}', was read",
             found=book.sheet_names[1:], fix="name another with `sheet = …` in hpd.toml"))  # fmt: skip
-    return Table(file, header, line, iter([Block(_blank_to_null(body), _NO_RAGGED)]), notes)
+
+    def blocks() -> Iterator[Block]:
+        rows = body.select(*[pl.nth(i).alias(n) for i, n in enumerate(header)], "_line")
+        yield Block(_blank_to_null(rows), _NO_RAGGED)
+
+    return Table(file, header, line, blocks(), notes)
+
+
+@contextmanager
+def _readable_parquet(file: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError):
+        _refuse(file, "damaged", "is not a readable Parquet file", fix="write it again")
 
 
 def _open_parquet(path: Path, file: str) -> Table:
-    try:
+    def batches(parquet: pq.ParquetFile) -> Iterator[pl.DataFrame]:
+        with _readable_parquet(file):
+            yield from map(pl.DataFrame, parquet.iter_batches(batch_size=200_000))
+
+    with _readable_parquet(file):
         parquet = pq.ParquetFile(path)
         header = _check_header(list(parquet.schema_arrow.names), file, 0)
-    except (OSError, ValueError) as error:
-        _refuse(file, "damaged", f"is not a readable Parquet file ({printable(error)})", fix="write it again")
-        raise  # unreachable
 
     def blocks() -> Iterator[Block]:
         row = 1  # Parquet has rows, not lines
-        for batch in parquet.iter_batches(batch_size=200_000):
-            rows = pl.DataFrame(batch)
+        for rows in batches(parquet):
             nested = [n for n, t in rows.schema.items() if t.is_nested() or t == pl.Binary]
             if nested:
                 _refuse(file, "nested_column", "holds lists, structures or bytes, not plain cells", found=nested,
                         fix="write one plain value per cell")  # fmt: skip
-            text = rows.cast(pl.String).with_columns(
-                _line=pl.int_range(row, row + rows.height, dtype=pl.Int64)
-            )
+            text = rows.cast(pl.String).with_columns(_line=pl.int_range(row, row + rows.height, dtype=pl.Int64))
             row += rows.height
             yield Block(_blank_to_null(text), _NO_RAGGED)
 

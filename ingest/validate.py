@@ -18,6 +18,7 @@ CHECK_RULES = {
     "in_range": ("out_of_range", "is out of range"),
     "str_matches": ("wrong_form", "has the wrong form"),
 }
+FRACTION = "write a fraction: 12 % is 0.12"
 
 
 def validate(
@@ -63,10 +64,11 @@ def _findings(cases: pl.DataFrame, text: pl.DataFrame, table: RawTable) -> pl.Da
         .then(pl.col("check"))
         .otherwise(check.replace({name: rule for name, (rule, _) in CHECK_RULES.items()})),
     ).unique(maintain_order=True)
-    shown = [c for c in table.columns if c in text.columns]
-    numbered = text.with_row_index("index")
+    shown = [c for c in named["column"].unique(maintain_order=True) if c in text.columns]
+    numbered = text.with_row_index("index").join(named.select("index").unique(), on="index", how="semi")
     lines = named.join(numbered.select("index", "_line"), on="index", maintain_order="left")
-    values = numbered.select("index", *shown).unpivot(index="index", variable_name="column", value_name="value")
+    cells = numbered.select("index", *shown)
+    values = cells.unpivot(shown, index="index", variable_name="column", value_name="value")
     found = lines.join(values, on=["index", "column"], how="left", maintain_order="left")
     return found.select(*FINDINGS)
 
@@ -78,9 +80,11 @@ def describe(rule: str, column: str, table: RawTable, file: str) -> Problem:
         what, allowed, fix = CELL_RULES[rule]
         unit = table.metadata(column).get("unit")
         if rule == "percent_sign" and table.dtype(column) == pl.Int64:
-            fix = "give the count"
-        if rule == "unit_in_cell" and unit:
-            fix = f"give the bare number, in {unit}"
+            allowed, fix = "a whole number", "give the count"
+        if rule == "comma_in_number" and table.dtype(column) == pl.Int64:
+            allowed, fix = "digits", "write 1,318 as 1318"
+        if rule == "unit_in_cell" and unit and table.dtype(column) == pl.Float64:
+            fix = FRACTION if "fraction" in unit else f"give it in {unit}, and the number alone"
         return Problem(file, rule, what, column, allowed=allowed, fix=fix, outcome=outcome)
     for check in table.schema.checks:
         if check.name == rule:
@@ -94,8 +98,8 @@ def describe(rule: str, column: str, table: RawTable, file: str) -> Problem:
         if rule == "missing_value":
             allowed, fix = "", "fill it in"
         if rule == "out_of_range" and "fraction" in table.metadata(column).get("unit", ""):
-            fix = "write a fraction: 12 % is 0.12"
-        what = {name: text for name, text in CHECK_RULES.values()}[rule]
+            fix = FRACTION
+        what = dict(CHECK_RULES.values())[rule]
         return Problem(file, rule, what, column, allowed=allowed, fix=fix, outcome=outcome)
     raise RuntimeError(f"no text for rule {rule}")
 

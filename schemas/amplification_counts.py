@@ -26,7 +26,11 @@ class AmplificationCounts(pa.DataFrameModel):
     )
     cancer_type_reported: str = pa.Field(
         description="Cancer type in the source's own words.",
-        metadata={"required": True, "aliases": ["cancer_type", "cancer_name_reported"], "example": "Lung adenocarcinoma"},
+        metadata={
+            "required": True,
+            "aliases": ["cancer_type", "cancer_name_reported"],
+            "example": "Lung adenocarcinoma",
+        },
     )
     oncotree_code: str = pa.Field(
         nullable=True,

@@ -39,7 +39,9 @@ class HpdByAmplification(pa.DataFrameModel):
         description="What 'altered' means: amplification, or any alteration of the genes.",
         metadata={"required": True, "example": "amplification"},
     )
-    assay: str = pa.Field(nullable=True, description="Assay behind the status, e.g. FISH.", metadata={"example": "FISH"})
+    assay: str = pa.Field(
+        nullable=True, description="Assay behind the status, e.g. FISH.", metadata={"example": "FISH"}
+    )
     outcome: str = pa.Field(
         description="The outcome counted, in the source's own words.", metadata={"required": True, "example": "HPD"}
     )
@@ -52,7 +54,9 @@ class HpdByAmplification(pa.DataFrameModel):
     n_altered_without_outcome: int = _count("altered, without the outcome", "2")
     n_unaltered_with_outcome: int = _count("not altered, with the outcome", "10")
     n_unaltered_without_outcome: int = _count("not altered, without the outcome", "120")
-    pmid: str = pa.Field(nullable=True, str_matches=r"^\d{1,9}$", description="PubMed id.", metadata={"allowed": "digits"})
+    pmid: str = pa.Field(
+        nullable=True, str_matches=r"^\d{1,9}$", description="PubMed id.", metadata={"allowed": "digits"}
+    )
     doi: str = pa.Field(
         nullable=True,
         str_matches=r"^10\.\d{4,9}/\S+$",

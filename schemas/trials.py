@@ -92,7 +92,9 @@ class Trials(pa.DataFrameModel):
         description="Centres and country.",
         metadata={"example": "1 centre"},
     )
-    pmid: str = pa.Field(nullable=True, str_matches=r"^\d{1,9}$", description="PubMed id.", metadata={"allowed": "digits"})
+    pmid: str = pa.Field(
+        nullable=True, str_matches=r"^\d{1,9}$", description="PubMed id.", metadata={"allowed": "digits"}
+    )
     doi: str = pa.Field(
         nullable=True,
         str_matches=r"^10\.\d{4,9}/\S+$",
@@ -147,7 +149,7 @@ class Trials(pa.DataFrameModel):
     @pa.dataframe_check(
         name="in_pool_without_counts",
         title="in_pool",
-        description="a report without n_evaluable and n_hpd, or with n_evaluable 0, cannot be pooled; give both counts, or set in_pool to false with a pool_exclusion_reason",
+        description="is true or blank, and a report without n_evaluable and n_hpd, or with n_evaluable 0, cannot be pooled; give both counts, or set in_pool to false with a pool_exclusion_reason",
     )
     def pooled_reports_have_counts(cls, data: PolarsData) -> pl.LazyFrame:
         """Only reports with counts are pooled."""

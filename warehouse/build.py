@@ -25,6 +25,7 @@ class BuildResult:
     success: bool = False
     counts: dict[str, int] = field(default_factory=dict)
     failed: list[dict] = field(default_factory=list)
+    tables: list[str] = field(default_factory=list)  # schema.name of every seed and model
 
 
 class DbtBuild:
@@ -34,7 +35,7 @@ class DbtBuild:
         """Start the child; it inherits `lock`, so that nobody writes while it still does."""
         self._settings = settings
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "warehouse.build"],
+            [sys.executable, "-m", "warehouse.build", str(settings.dbt_project), str(settings.dbt_work)],
             env={**os.environ, "HPD_HOME": str(settings.home), "PYTHONPATH": str(PROJECT)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -43,9 +44,11 @@ class DbtBuild:
         )
 
     def cancel(self) -> None:
-        """Stop without building."""
+        """Stop, built or not."""
         self._child.kill()
-        self._child.communicate()
+        self._child.wait()
+        for stream in (self._child.stdin, self._child.stdout):
+            stream.close()
 
     def run(self, say: Callable[[str, int, int], None]) -> BuildResult:
         """Build and test everything; call it with no connection to the build database open.
@@ -62,12 +65,13 @@ class DbtBuild:
         for line in child.stdout:
             message = json.loads(line)
             if "done" in message:
-                say(f"dbt {message['done']} of {message['total']}: {message['node']}", message["done"], message["total"])
+                say(
+                    f"dbt {message['done']} of {message['total']}: {message['node']}", message["done"], message["total"]
+                )
             elif "result" in message:
                 result = BuildResult(**message["result"])
             else:
                 trouble = message["trouble"]
-        child.stdin.close()
         child.wait()
         if result is None:
             raise BuildError(f"ERROR dbt could not build the project: {trouble or f'exit status {child.returncode}'}; "
@@ -77,12 +81,14 @@ class DbtBuild:
 
 def explain(result: BuildResult, settings: Settings, limit: int = 5) -> str:
     """Every failure of a build in words, the failing rows of a data test among them."""
-    from warehouse.connection import open_build  # noqa: PLC0415  the child must not import duckdb twice
+    from warehouse.connection import open_build  # the child must not import duckdb twice
 
     texts = []
     with open_build(settings, read_only=True) as connection:
         for node in result.failed:
-            said = "\n".join(f"    {printable(line, 300)}" for line in (node["message"] or "").splitlines() if line.strip())
+            said = "\n".join(
+                f"    {printable(line, 300)}" for line in (node["message"] or "").splitlines() if line.strip()
+            )
             texts.append(f"ERROR dbt {node['resource_type']} {node['name']}: {node['status']} ({node['path']})\n{said}")
             if node["resource_type"] == "test" and node["sql"]:
                 rows = connection.sql(f"select * from ({node['sql']}\n) limit {limit}")
@@ -92,29 +98,29 @@ def explain(result: BuildResult, settings: Settings, limit: int = 5) -> str:
     return "\n".join(texts)
 
 
-def _child() -> None:
-    """The child's side."""
+def _child(project: str, work: str) -> None:
+    """The child's side: folder of the dbt project, folder for its targets and logs."""
     out, sys.stdout = sys.stdout, sys.stderr  # whatever dbt prints must not mix with the messages
 
+    one_at_a_time = threading.Lock()  # dbt reports from several threads
+
     def tell(**message) -> None:
-        print(json.dumps(message), file=out, flush=True)
+        with one_at_a_time:
+            print(json.dumps(message), file=out, flush=True)
 
     def die_with_the_parent() -> None:
-        for _ in sys.stdin:
+        while os.read(0, 1):  # not sys.stdin, whose lock would hang the exit
             started.set()
         os._exit(1)
 
     started = threading.Event()
     threading.Thread(target=die_with_the_parent, daemon=True).start()
 
-    from dbt.cli.main import dbtRunner  # noqa: PLC0415  1.6 s, the reason for this process
+    from dbt.cli.main import dbtRunner  # 1.6 s, the reason for this process
 
-    from ingest.settings import load_settings  # noqa: PLC0415
-
-    settings = load_settings()
     common = [
-        "--quiet", "--project-dir", str(settings.dbt_project), "--profiles-dir", str(settings.dbt_project),
-        "--target-path", str(settings.dbt_work / "target"), "--log-path", str(settings.dbt_work / "logs"),
+        "--quiet", "--project-dir", project, "--profiles-dir", project,
+        "--target-path", f"{work}/target", "--log-path", f"{work}/logs",
     ]  # fmt: skip
     parsed = dbtRunner().invoke(["parse", *common])
     if not parsed.success:
@@ -124,7 +130,7 @@ def _child() -> None:
 
     done, total = 0, 0
 
-    def on_event(event) -> None:  # noqa: ANN001  dbt's own message type
+    def on_event(event) -> None:  # dbt's own message type
         nonlocal done, total
         if event.info.name == "LogStartLine":
             total = event.data.total
@@ -132,25 +138,28 @@ def _child() -> None:
             done += 1
             tell(done=done, total=total, node=event.data.node_info.node_name)
 
-    built = dbtRunner(manifest=parsed.result, callbacks=[on_event]).invoke(["build", *common])
+    built = dbtRunner(manifest=parsed.result, callbacks=[on_event]).invoke(
+        # unit tests examine the models, not the data: they are for those who change models
+        ["build", "--exclude-resource-type", "unit_test", *common]
+    )
     if built.result is None:
         tell(trouble=printable(built.exception, 2000))
         os._exit(1)
     counts: dict[str, int] = {}
-    failed = []
+    failed, tables = [], []
     for result in built.result.results:
         node, status = result.node, str(result.status)
         counts[node.resource_type.value] = counts.get(node.resource_type.value, 0) + 1
+        if node.resource_type.value in ("seed", "model"):
+            tables.append(f"{node.schema}.{node.alias}")
         if status in ("error", "fail", "runtime error"):
             failed.append({
                 "name": node.name, "resource_type": node.resource_type.value, "status": status,
                 "message": result.message, "path": node.original_file_path,
                 "sql": getattr(node, "compiled_code", None),
             })  # fmt: skip
-    tell(result={"success": built.success, "counts": counts, "failed": failed})
-    out.flush()
-    os._exit(0)  # dbt's telemetry threads need not be waited for
+    tell(result={"success": built.success, "counts": counts, "failed": failed, "tables": sorted(tables)})
 
 
 if __name__ == "__main__":
-    _child()
+    _child(*sys.argv[1:])

@@ -62,20 +62,18 @@ def in_service(settings: Settings) -> dict | None:
         return None
 
 
-def mark_build(connection: duckdb.DuckDBPyConnection, mark: str | None, counts: dict[str, int] | None = None) -> None:
-    """Record that the build database holds the finished, tested marts of `mark`; None: that it does not."""
+def mark_build(
+    connection: duckdb.DuckDBPyConnection,
+    mark: str | None,
+    counts: dict[str, int] | None = None,
+    tables: list[str] | None = None,
+) -> None:
+    """Record that the build database holds the finished, tested `tables` of `mark`; None: that it does not."""
     connection.execute(
-        "create or replace table audit.build as select ?::varchar as fingerprint, ?::varchar as dbt_nodes",
-        [mark, json.dumps(counts or {})],
+        "create or replace table audit.build as"
+        " select ?::varchar as fingerprint, ?::varchar as dbt_nodes, ?::varchar[] as tables",
+        [mark, json.dumps(counts or {}), tables or []],
     )
-
-
-def built(connection: duckdb.DuckDBPyConnection) -> tuple[str | None, str]:
-    """The mark of the build database and its counts."""
-    try:
-        return connection.execute("select fingerprint, dbt_nodes from audit.build").fetchone() or (None, "{}")  # type: ignore[return-value]
-    except duckdb.CatalogException:
-        return None, "{}"
 
 
 def publish(connection: duckdb.DuckDBPyConnection, settings: Settings) -> str:
@@ -91,7 +89,10 @@ def publish(connection: duckdb.DuckDBPyConnection, settings: Settings) -> str:
     Raises:
         PublishError: there is no finished build, or the copy is not what was built.
     """
-    mark, counts = built(connection)
+    try:
+        mark, counts, tables = connection.execute("select * from audit.build").fetchone() or (None, "{}", [])
+    except duckdb.CatalogException:
+        mark = None
     if mark is None:
         raise PublishError("ERROR nothing to publish: the last build did not finish; run `hpd build`")
     now = datetime.now(UTC)
@@ -101,7 +102,7 @@ def publish(connection: duckdb.DuckDBPyConnection, settings: Settings) -> str:
     try:
         _sweep(settings)
         unfinished.mkdir(parents=True)
-        _write(connection, unfinished / "hpd.duckdb", release_id, now, mark, counts)
+        _write(connection, unfinished / "hpd.duckdb", release_id, now, mark, counts, tables)
         if folder.exists():  # the same build twice in one second
             shutil.rmtree(unfinished)
         else:
@@ -122,7 +123,13 @@ def publish(connection: duckdb.DuckDBPyConnection, settings: Settings) -> str:
 
 
 def _write(
-    connection: duckdb.DuckDBPyConnection, path: Path, release_id: str, now: datetime, mark: str, counts: str
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    release_id: str,
+    now: datetime,
+    mark: str,
+    counts: str,
+    wanted: list[str],
 ) -> None:
     quoted = str(path).replace("'", "''")
     connection.execute(f"attach '{quoted}' as release (storage_version '{STORAGE_VERSION}')")
@@ -130,8 +137,9 @@ def _write(
     try:
         tables = connection.execute(
             "select schema_name, table_name, sql, comment from duckdb_tables()"
-            " where database_name = ? and schema_name in ? order by all",
-            [build, PUBLISHED_SCHEMAS],
+            " where database_name = ? and schema_name in ? and schema_name || '.' || table_name in ? order by all",
+            # a table that a model of an earlier version left behind is not published
+            [build, PUBLISHED_SCHEMAS, wanted],
         ).fetchall()
         connection.execute("use release")
         for schema in PUBLISHED_SCHEMAS:
@@ -157,7 +165,9 @@ def _write(
             f"create table release_inputs as select {RELEASE_INPUTS} from {build}.audit.loads order by input_number"
         )
         _comment(connection, "table release_inputs", "Every file this release was made from. Grain: file.")
-        rows = connection.execute("select sum(rows_loaded)::bigint, sum(rows_rejected)::bigint from release_inputs").fetchone()
+        rows = connection.execute(
+            "select sum(rows_loaded)::bigint, sum(rows_rejected)::bigint from release_inputs"
+        ).fetchone()
         values = [release_id, now.replace(tzinfo=None), mark, hpd_version(), duckdb.__version__, *rows, counts]  # type: ignore[misc]
         connection.execute(f"create table release ({', '.join(f'{c} {t}' for c, (t, _) in RELEASE.items())})")
         connection.execute(f"insert into release values ({', '.join('?' * len(values))})", values)

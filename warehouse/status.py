@@ -49,11 +49,11 @@ def describe(found: dict) -> str:
     lines = [f"warehouse {printable(found['home'], 200)}"]
     if found["trouble"]:
         lines.append(found["trouble"])
-    for row in found["loaded"]:
-        lines.append(
-            f"  {printable(row['source_file'], 100)}: {row['table_name']}, {row['data_origin']}, {row['rows_loaded']:,} "
-            f"of {row['rows_read']:,} rows loaded, {row['rows_rejected']:,} rejected"
-        )
+    lines += [
+        f"  {printable(row['source_file'], 200)}: {row['table_name']}, {row['data_origin']}, {row['rows_loaded']:,} "
+        f"of {row['rows_read']:,} rows loaded, {row['rows_rejected']:,} rejected"
+        for row in found["loaded"]
+    ]
     release, would = found["release"], found["refresh_would"]
     lines.append(f"published: release {release['release_id']}" if release else "published: nothing yet")
     if len(found["releases"]) > 1:
@@ -61,7 +61,10 @@ def describe(found: dict) -> str:
     if would["do_nothing"]:
         lines.append("a refresh would do nothing")
     else:
-        steps = [f"load {', '.join(map(printable, would['load']))}"] if would["load"] else []
-        steps += [f"remove {', '.join(map(printable, would['remove']))}"] if would["remove"] else []
+        steps = [
+            f"{what} {', '.join(printable(file, 200) for file in would[what])}"
+            for what in ("load", "remove")
+            if would[what]
+        ]
         lines.append(f"a refresh would {'; '.join([*steps, 'build, test and publish the marts'])}")
     return "\n".join(lines)

@@ -50,29 +50,34 @@ def open_flat(path: Path, file: str, table_name: str | None, sheet: str | None) 
 def _recognise(opened: Table) -> RawTable:
     """The table whose required columns the header names; failing that, the one it resembles most."""
 
-    def score(table: RawTable) -> tuple[bool, float, int]:
+    def score(table: RawTable) -> tuple[bool, int, int, float]:
         named = {table.aliases().get(c, c) for c in opened.header}
         n_required = len(named & set(table.required)) / len(table.required)
-        return n_required == 1, n_required, len(named & set(table.columns))
+        n_known, n_exact = len(named & set(table.columns)), len(set(opened.header) & set(table.columns))
+        return n_required == 1, n_known, n_exact, n_required
 
     best = max(TABLES.values(), key=score)
-    if score(best)[2] < 2:
+    if score(best)[1] < 2:
         raise InputError(Problem(
-            opened.file, "unknown_table", "the header fits no table", lines=[opened.header_line], found=opened.header,
+            opened.file, "unknown_table", "the header fits no table", lines=_header_lines(opened), found=opened.header,
             n_found=len(opened.header), allowed=", ".join(TABLES),
             fix=f"`hpd template {best.name}` prints a header to start from"))  # fmt: skip
     return best
+
+
+def _header_lines(opened: Table) -> list[int]:
+    return [opened.header_line] if opened.header_line else []  # Parquet has none
 
 
 def _rename(opened: Table, table: RawTable) -> list[str]:
     aliases = table.aliases()
     header = [c if c in table.columns else aliases.get(c, c) for c in opened.header]
     twice = sorted({c for c in header if header.count(c) > 1})
-    at = {"lines": [opened.header_line] if opened.header_line else []}
+    lines = _header_lines(opened)
     if twice:
         raise InputError(Problem(
             opened.file, "duplicate_column", f"two columns both mean {', '.join(twice)}",
-            found=[c for c, new in zip(opened.header, header, strict=True) if new in twice], fix="keep one", **at,
+            found=[c for c, new in zip(opened.header, header, strict=True) if new in twice], fix="keep one", lines=lines,
         ))  # fmt: skip
     unknown = [c for c in header if c not in table.columns]
     missing = [c for c in table.required if c not in header]
@@ -80,16 +85,19 @@ def _rename(opened: Table, table: RawTable) -> list[str]:
         # the closest match among the columns that are still free
         free = [c for c in (*table.columns, *aliases) if aliases.get(c, c) not in header]
         close = {c: difflib.get_close_matches(c, free, 1, 0.75) for c in unknown}
-        close |= {c: difflib.get_close_matches(c.lower().replace(" ", "_"), free, 1, 0.75) for c in unknown if not close[c]}
+        close |= {
+            c: difflib.get_close_matches(c.lower().replace(" ", "_"), free, 1, 0.75) for c in unknown if not close[c]
+        }
         hints = [f"'{m[0]}' may be meant" for m in close.values() if m][:3]
         raise InputError(Problem(
             opened.file, "unknown_column", f"the table {table.name} has no such column", found=unknown,
-            n_found=len(unknown), fix="; ".join([*hints, f"rename or remove it (`hpd template {table.name}`)"]), **at,
+            n_found=len(unknown), fix="; ".join([*hints, f"rename or remove it (`hpd template {table.name}`)"]), lines=lines,
         ))  # fmt: skip
     if missing:
         raise InputError(Problem(
-            opened.file, "missing_column", f"the table {table.name} needs this column", ", ".join(missing),
-            fix=f"add it (`hpd template {table.name}` prints them all)", **at,
+            opened.file, "missing_column",
+            f"the table {table.name} needs {'this column' if len(missing) == 1 else 'these columns'}", ", ".join(missing),
+            fix=f"add {'it' if len(missing) == 1 else 'them'} (`hpd template {table.name}` prints them all)", lines=lines,
         ))  # fmt: skip
     return header
 
@@ -133,7 +141,8 @@ def _with_rows(findings: pl.DataFrame, text: pl.DataFrame) -> pl.DataFrame:
 
 def _with_ragged(rejected: pl.DataFrame, ragged: pl.DataFrame, opened: Table) -> tuple[pl.DataFrame, Problem]:
     rows = ragged.select(
-        "_line", column=pl.lit(""), value=pl.col("n_fields").cast(pl.String) + " fields", rule=pl.lit("ragged_line"),
+        "_line", column=pl.lit(""), rule=pl.lit("ragged_line"),
+        value=pl.format("{} field{}", "n_fields", pl.when(pl.col("n_fields") == 1).then(pl.lit("")).otherwise(pl.lit("s"))),
         row_json=pl.Series([json.dumps({"line": t}) for t in ragged["text"]], dtype=pl.String),
     )  # fmt: skip
     values = rows["value"].unique(maintain_order=True).to_list()
@@ -142,7 +151,7 @@ def _with_ragged(rejected: pl.DataFrame, ragged: pl.DataFrame, opened: Table) ->
         n_lines=rows.height, found=values[:3], n_found=len(values), allowed=f"{len(opened.header)} fields",
         outcome="rows rejected", fix="put cells that hold the separator in quotes",
     )  # fmt: skip
-    return pl.concat([rejected, rows]), problem
+    return pl.concat([rejected, rows.select(rejected.columns)]), problem
 
 
 def _sum_up(findings: pl.DataFrame, table: RawTable, file: str) -> list[Problem]:

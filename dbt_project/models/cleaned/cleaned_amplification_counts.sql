@@ -1,6 +1,6 @@
 -- Grain: one row of an input: a source, study, cancer type and gene set; one row in, one row out.
 -- Inputs: stg_amplification_counts, stg_loads, vocabularies.
--- The cancer type is known by the TCGA code (GBM and LGG share an OncoTree code), else the name, else OncoTree.
+-- The cancer type: by TCGA code (GBM and LGG share an OncoTree code), else by name, else by OncoTree code.
 with counts as (
 
     select * from {{ ref('stg_amplification_counts') }}
@@ -51,7 +51,10 @@ mapped as (
     from counts
     left join loads on counts.load_id = loads.load_id
     left join labels as tcga
-        on tcga.vocabulary = 'tcga' and counts.source = 'TCGA' and tcga.label = counts.cancer_type_code_reported
+        on
+            tcga.vocabulary = 'tcga'
+            and counts.source = 'TCGA'
+            and tcga.label = counts.cancer_type_code_reported
     left join labels as named
         on named.vocabulary = 'name' and lower(named.label) = lower(trim(counts.cancer_type_reported))
     left join labels as coded

@@ -38,7 +38,11 @@ mapped as (
         -- the same table twice (in two inputs, or with its genes in another order) counts once
         row_number() over (
             partition by
-                tables.report_id, tables.cancer_type_reported, tables.genes, tables.outcome, tables.is_simulated
+                tables.report_id,
+                tables.cancer_type_reported,
+                tables.genes,
+                tables.outcome,
+                tables.is_simulated
             order by loads.input_number, tables.source_line
         ) > 1 as is_repeated
     from tables

@@ -1,8 +1,8 @@
 -- Grain: source x cancer type x gene set x unit.
 -- Inputs: cleaned_amplification_counts, cleaned_cancer_type_groups.
--- Counts go to their own cancer type and to every wider group (LUAD to NSCLC, KIRC to RCC, all to ALL_CANCERS),
--- except where the study reports a wider group itself: then that row stands, there and in every group above it,
--- and its parts are not added again.
+-- Counts go to their own cancer type and to every wider one (LUAD to NSCLC, KIRC to RCC, all to ALL_CANCERS),
+-- except where the study counts a wider one itself: then that row stands, there and in all above it, and its
+-- parts are not added again. Inner joins only find the parts of a total; no row of the inputs hangs on them.
 with counts as (
 
     select * from {{ ref('cleaned_amplification_counts') }} where not is_repeated
@@ -57,7 +57,8 @@ covered as (
         on
             groups_of_part.group_code = total.cancer_type_code
             and part.source = total.source
-            and part.study_id = total.study_id
+            -- a total over all cancers may hold the patients of the source's other studies
+            and (part.study_id = total.study_id or total.cancer_type_code = 'ALL_CANCERS')
             and part.gene_set = total.gene_set
             and part.unit = total.unit
             and part.is_simulated = total.is_simulated
@@ -97,13 +98,19 @@ summed as (
         {{ text_list('cancer_type_code') }} as cancer_types_included,
         count(distinct study_id) as n_studies,
         -- unknown for one study is unknown for the sum
-        cast(case when count(n_samples_all) = count(*) then sum(n_samples_all) end as bigint) as n_samples_all,
+        cast(case when count(n_samples_all) = count(*) then sum(n_samples_all) end as bigint)
+            as n_samples_all,
         cast(sum(n_assayed) as bigint) as n_assayed,
         cast(sum(n_amplified) as bigint) as n_amplified,
         {{ text_list('call_method') }} as call_method
     from judged
     where not is_covered
     group by source, source_class, group_code, gene_set, unit, is_simulated
+    -- one cancer type alone is not all cancers
+    having
+        group_code <> 'ALL_CANCERS'
+        or max(cast(is_own_row as integer)) = 1
+        or count(distinct cancer_type_code) > 1
 
 ),
 

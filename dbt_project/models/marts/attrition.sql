@@ -1,5 +1,5 @@
 -- Grain: evidence x data origin x step x reason: where rows of the inputs went, and why.
--- Inputs: stg_loads and every cleaned model. Per evidence and origin, the first step is the sum of all others.
+-- Inputs: stg_loads and every cleaned model. Per evidence and origin, the first step is the sum of the rest.
 with loads as (
 
     select * from {{ ref('stg_loads') }}
@@ -29,7 +29,7 @@ patients as (
         data_origin,
         case when is_repeated then 'repeated' else 'not counted' end as step,
         exclusion_reason as reason,
-        1 as n_evaluable
+        cast(1 as bigint) as n_evaluable
     from {{ ref('cleaned_patients') }}
 
 ),
@@ -41,8 +41,8 @@ amplification as (
         data_origin,
         case when is_repeated then 'repeated' else 'counted' end as step,
         case
-            when is_repeated then 'the same counts stand on an earlier line or in an input named earlier'
-            when not is_cancer_type_mapped then 'under its own label: the cancer type is not in the vocabulary'
+            when is_repeated then 'the same counts stand on an earlier line or in an earlier input'
+            when not is_cancer_type_mapped then 'under its own label: not a cancer type of the vocabulary'
         end as reason,
         n_assayed as n_evaluable
     from {{ ref('cleaned_amplification_counts') }}
@@ -60,7 +60,7 @@ two_by_two as (
             else 'shown, incomplete'
         end as step,
         case
-            when is_repeated then 'the same table stands on an earlier line or in an input named earlier'
+            when is_repeated then 'the same table stands on an earlier line or in an earlier input'
             when not is_complete then 'the source does not print all four cells'
         end as reason,
         cast(null as bigint) as n_evaluable
@@ -123,14 +123,20 @@ steps as (
     from gone_and_kept
     group by evidence, data_origin, step, reason
 
+),
+
+final as (
+
+    select
+        evidence,
+        data_origin,
+        cast(step_number as bigint) as step_number,
+        step,
+        reason,
+        n_rows,
+        n_patients
+    from steps
+
 )
 
-select
-    evidence,
-    data_origin,
-    step_number,
-    step,
-    reason,
-    n_rows,
-    n_patients
-from steps
+select * from final

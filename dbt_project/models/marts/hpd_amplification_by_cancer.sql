@@ -1,6 +1,6 @@
 -- Grain: cancer type x HPD definition x basis x gene set. The mart: incidence joined with amplification.
--- Inputs: hpd_incidence, amplification_by_cancer, the vocabulary gene_sets. A full outer join: a cancer type with
--- one side only keeps its row (has_hpd, has_amplification); with no report, its definition is ANY_PUBLISHED.
+-- Inputs: hpd_incidence, amplification_by_cancer, vocabularies. A full outer join: a cancer type with one
+-- side only keeps its row (has_hpd, has_amplification); with no report, its definition is ANY_PUBLISHED.
 -- Institutional counts are those of one source, never a sum over panels: own data first, then most assayed.
 with incidence as (
 
@@ -149,6 +149,7 @@ final as (
         tcga.amplified_ci_low as tcga_amplified_ci_low,
         tcga.amplified_ci_high as tcga_amplified_ci_high,
         tcga.call_method as tcga_call_method,
+        tcga.cancer_types_included as tcga_cancer_types_included,
         coalesce(institutional_sources.n_sources, 0) as n_institutional_sources,
         institutional.source as institutional_source,
         institutional.unit as institutional_unit,
@@ -158,7 +159,8 @@ final as (
         institutional.amplified_fraction as institutional_amplified_fraction,
         institutional.amplified_ci_low as institutional_amplified_ci_low,
         institutional.amplified_ci_high as institutional_amplified_ci_high,
-        institutional.call_method as institutional_call_method
+        institutional.call_method as institutional_call_method,
+        institutional.cancer_types_included as institutional_cancer_types_included
     from spine
     left join incidence
         on

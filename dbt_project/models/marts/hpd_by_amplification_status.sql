@@ -1,8 +1,13 @@
--- Grain: report x cancer type as reported x gene set x outcome. 2x2 tables as printed, incomplete ones shown as such.
--- Inputs: cleaned_hpd_by_amplification. Nothing is pooled here.
+-- Grain: report x cancer type as reported x gene set x outcome.
+-- Inputs: cleaned_hpd_by_amplification. 2x2 tables as printed, incomplete ones too; nothing is pooled.
 with tables as (
 
-    select * from {{ ref('cleaned_hpd_by_amplification') }} where not is_repeated
+    select
+        *,
+        n_altered_with_outcome + n_altered_without_outcome as n_altered,
+        n_unaltered_with_outcome + n_unaltered_without_outcome as n_unaltered
+    from {{ ref('cleaned_hpd_by_amplification') }}
+    where not is_repeated
 
 ),
 
@@ -29,10 +34,8 @@ final as (
         tables.n_altered_without_outcome,
         tables.n_unaltered_with_outcome,
         tables.n_unaltered_without_outcome,
-        {{ fraction('tables.n_altered_with_outcome', '(tables.n_altered_with_outcome + tables.n_altered_without_outcome)') }}
-            as altered_outcome_fraction,
-        {{ fraction('tables.n_unaltered_with_outcome', '(tables.n_unaltered_with_outcome + tables.n_unaltered_without_outcome)') }}
-            as unaltered_outcome_fraction,
+        {{ fraction('tables.n_altered_with_outcome', 'tables.n_altered') }} as altered_outcome_fraction,
+        {{ fraction('tables.n_unaltered_with_outcome', 'tables.n_unaltered') }} as unaltered_outcome_fraction,
         tables.is_complete,
         tables.pmid,
         tables.doi,

@@ -1,4 +1,4 @@
--- Grain: quantity x cancer type printed by the reference study (Ju et al., ASCO 2019, abstract 2557), beside ours.
+-- Grain: quantity x cancer type printed by the reference study (Ju et al., ASCO 2019, abstract 2557).
 -- Inputs: the vocabulary reference_study_printed, hpd_incidence, amplification_by_cancer, hpd_reports.
 with printed as (
 
@@ -72,14 +72,17 @@ final as (
             when 'hpd_incidence' then incidence.hpd_ci_high
             when 'amplified_fraction' then amplification.amplified_ci_high
         end as our_ci_high,
-        case when printed.quantity = 'amplified_fraction' then amplification.n_samples_all end as our_n_samples_all,
+        case when printed.quantity = 'amplified_fraction' then amplification.n_samples_all end
+            as our_n_samples_all,
         printed.note
     from printed
     cross join pooled
     left join cancer_types on printed.cancer_type_code = cancer_types.cancer_type_code
     left join incidence on printed.cancer_type_code = incidence.cancer_type_code
     left join amplification
-        on printed.cancer_type_code = amplification.cancer_type_code and printed.gene_set = amplification.gene_set
+        on
+            printed.cancer_type_code = amplification.cancer_type_code
+            and printed.gene_set = amplification.gene_set
 
 )
 

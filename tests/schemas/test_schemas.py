@@ -1,0 +1,124 @@
+"""Every column is documented where it is checked, and the bundled evidence keeps the rules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import polars as pl
+import pytest
+
+from ingest.settings import PROJECT
+from ingest.sources.flat import open_flat, read_flat
+from schemas import TABLES, RawTable
+
+BUNDLED = PROJECT / "ingest" / "bundled"
+COLUMNS = [(table, column) for table in TABLES.values() for column in table.columns]
+NAMES = [f"{table.name}.{column}" for table, column in COLUMNS]
+
+
+@pytest.mark.parametrize(("table", "column"), COLUMNS, ids=NAMES)
+def test_a_column_is_described_in_a_sentence(table: RawTable, column: str) -> None:
+    description = table.schema.columns[column].description or ""
+    assert re.fullmatch(r"\S.{8,}\.", description)
+
+
+def columns_where(condition: Callable[[RawTable, str], bool]) -> pytest.MarkDecorator:
+    """Runs a test for every column that meets the condition."""
+    chosen = [(table, column) for table, column in COLUMNS if condition(table, column)]
+    ids = [f"{table.name}.{column}" for table, column in chosen]
+    return pytest.mark.parametrize(("table", "column"), chosen, ids=ids)
+
+
+@columns_where(lambda table, column: table.metadata(column).get("required", False))
+def test_a_required_column_has_an_example(table: RawTable, column: str) -> None:
+    assert table.metadata(column).get("example")
+
+
+@columns_where(lambda table, column: table.dtype(column) in (pl.Int64, pl.Float64))
+def test_a_number_has_a_unit(table: RawTable, column: str) -> None:
+    assert table.metadata(column).get("unit")
+
+
+@columns_where(lambda table, column: not table.schema.columns[column].nullable)
+def test_a_column_that_may_not_be_blank_is_required(table: RawTable, column: str) -> None:
+    assert table.metadata(column).get("required")
+
+
+@columns_where(lambda table, column: any(c.name == "str_matches" for c in table.schema.columns[column].checks))
+def test_a_pattern_is_also_said_in_words(table: RawTable, column: str) -> None:
+    assert table.metadata(column).get("allowed")
+
+
+@pytest.mark.parametrize(("table", "column"), COLUMNS, ids=NAMES)
+def test_the_facts_of_a_column_are_known_ones(table: RawTable, column: str) -> None:
+    assert table.metadata(column).keys() <= {"required", "unit", "allowed", "aliases", "example"}
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_a_key_is_never_blank(table: RawTable) -> None:
+    assert [column for column in table.key if table.schema.columns[column].nullable] == []
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_another_name_means_one_column_and_is_no_column_itself(table: RawTable) -> None:
+    named = [alias for column in table.columns for alias in table.metadata(column).get("aliases", [])]
+    assert len(named) == len(set(named))
+    assert set(named).isdisjoint(table.columns)
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_a_rule_over_several_cells_names_its_column_its_fault_and_the_way_out(table: RawTable) -> None:
+    for check in table.schema.checks:
+        assert check.title in table.columns
+        assert re.fullmatch(r"[^;]+; [^;]+", check.description)
+
+
+def test_rules_over_several_cells_have_names_of_their_own() -> None:
+    names = [check.name for table in TABLES.values() for check in table.schema.checks]
+    assert len(names) == len(set(names)) == 9
+
+
+@pytest.mark.parametrize(
+    ("name", "n_rows"),
+    [("trials", 66), ("patients", 21), ("amplification_counts", 354), ("hpd_by_amplification", 6)],
+)
+def test_the_bundled_evidence_is_valid(name: str, n_rows: int) -> None:
+    table, opened = open_flat(BUNDLED / f"{name}.csv", f"{name}.csv", None, None)
+    parts = list(read_flat(table, opened))
+    assert table.name == name
+    assert sum(part.valid.height for part in parts) == sum(part.rows_read for part in parts) == n_rows
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_bundled_evidence_names_every_column_in_the_order_of_the_table(name: str) -> None:
+    _, opened = open_flat(BUNDLED / f"{name}.csv", f"{name}.csv", None, None)
+    assert opened.header == TABLES[name].columns
+
+
+def evidence(name: str) -> pl.DataFrame:
+    return pl.read_csv(BUNDLED / f"{name}.csv", infer_schema=False)
+
+
+SOURCES = (BUNDLED / "SOURCES.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("source", sorted(evidence("amplification_counts")["source"].unique()))
+def test_sources_md_names_the_source_of_every_amplification_count(source: str) -> None:
+    table = SOURCES.partition("## Amplification")[2].partition("###")[0]
+    assert source in table
+
+
+def test_sources_md_states_the_number_of_rows_of_every_file() -> None:
+    stated = dict(re.findall(r"^\| `(\w+)\.csv` \| (\d+) \|", SOURCES, re.MULTILINE))
+    assert stated == {name: str(evidence(name).height) for name in TABLES}
+
+
+@pytest.mark.parametrize("name", [name for name in TABLES if "source_url" in TABLES[name].columns])
+def test_every_row_of_the_evidence_says_where_it_was_read(name: str) -> None:
+    cited = pl.any_horizontal(pl.col("^(source_url|doi|pmid)$").is_not_null())
+    assert evidence(name).filter(~cited).height == 0
+
+
+def test_every_amplification_count_says_where_it_comes_from() -> None:
+    assert evidence("amplification_counts")["source_reference"].null_count() == 0

@@ -1,0 +1,86 @@
+"""The README is for a stranger: every command in it runs, and what it shows is what it prints.
+
+`HPD_README=write pytest tests/test_readme.py` puts the present output into the README.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT
+
+README = PROJECT / "README.md"
+SHELL = re.findall(r"^```sh\n(.*?)\n```$", README.read_text("utf-8"), re.S | re.M)
+PYTHON = re.findall(r"^```python\n(.*?)\n```$", README.read_text("utf-8"), re.S | re.M)
+# these two are what the continuous integration runs, and running them here would never end
+START, TEST = (re.search(rf"<!-- run: {name} -->\n```sh\n(.*?)\n```", README.read_text("utf-8")).group(1) for name in ("start", "test"))  # type: ignore[union-attr]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def stranger(published: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """A folder in which `.venv/bin/hpd` is this installation, and a warehouse of its own."""
+    folder = tmp_path_factory.mktemp("stranger")
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    shutil.copytree(published, folder / "home", symlinks=True)
+    hpd = folder / ".venv" / "bin" / "hpd"
+    hpd.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ingest.cli "$@"\n')
+    hpd.chmod(0o755)
+    environment = {**os.environ, "HPD_HOME": str(folder / "home"), "PYTHONPATH": str(PROJECT)}
+    return {"cwd": folder, "env": environment, "capture_output": True, "text": True, "check": False}
+
+
+def test_the_first_commands_are_the_one_that_answers_and_the_one_that_tests() -> None:
+    assert SHELL[:2] == [START, TEST]
+    assert START.endswith("/hpd refresh")
+    assert TEST.endswith("/pytest")
+
+
+def test_the_commands_run_in_order(stranger: dict) -> None:
+    assert len(SHELL) >= 6
+    for command in SHELL[2:]:
+        done = subprocess.run(["bash", "-c", command], **stranger)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+def test_the_python_runs(stranger: dict) -> None:
+    assert PYTHON
+    for code in PYTHON:
+        done = subprocess.run([sys.executable, "-c", code], **stranger)
+        assert done.returncode == 0, done.stderr
+        assert "SARCOMA" in done.stdout
+
+
+def test_the_configuration_is_read(stranger: dict, tmp_path: Path) -> None:
+    (block,) = re.findall(r"^```toml\n(.*?)\n```$", README.read_text("utf-8"), re.S | re.M)
+    folder: Path = stranger["cwd"]
+    (folder / "trials.csv").write_text(
+        "report_id,cancer_type_reported,hpd_definition,n_evaluable,n_hpd\nA,NSCLC,KAS_DTGR100,9,1\n"
+    )
+    (folder / "hpd.toml").write_text(block)
+    done = subprocess.run([".venv/bin/hpd", "validate"], **stranger)
+    assert done.returncode == 0, done.stderr
+    assert "5 files" in done.stdout
+
+
+def test_the_answer_shown_is_the_answer_printed(stranger: dict) -> None:
+    home = stranger["env"]["HPD_HOME"] + "-shown"
+    shutil.copytree(stranger["env"]["HPD_HOME"], home, symlinks=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "ingest.cli", "refresh", "bundled"],
+        **{**stranger, "env": {**stranger["env"], "HPD_HOME": home}},
+    )
+    assert done.returncode == 0, done.stderr
+    printed = "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
+    text = README.read_text("utf-8")
+    shown = re.search(r"(?<=<!-- output: start -->\n```\n)(.*?)(?=```)", text, re.S)
+    assert shown is not None
+    if os.environ.get("HPD_README") == "write":
+        README.write_text(text[: shown.start()] + printed + "\n" + text[shown.end() :], "utf-8")
+    else:
+        assert shown.group().strip("\n") == printed

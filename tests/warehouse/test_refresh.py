@@ -1,0 +1,210 @@
+"""The whole way, as a user and a scheduler walk it: again, interrupted, two at once, with readers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+from conftest import PROJECT, run_hpd
+
+NSCLC = (
+    "select n_hpd, n_evaluable, n_reports_pooled from hpd_incidence"
+    " where cancer_type_code = 'NSCLC' and hpd_definition = 'ANY_PUBLISHED'"
+)
+
+
+def ask(home: Path, sql: str = NSCLC) -> list[tuple]:
+    with duckdb.connect(str(home / "hpd.duckdb"), read_only=True) as connection:
+        return connection.sql(sql).fetchall()
+
+
+def all_marts(home: Path) -> dict[str, list[tuple]]:
+    with duckdb.connect(str(home / "hpd.duckdb"), read_only=True) as connection:
+        names = connection.sql(
+            "select table_name from duckdb_tables() where schema_name = 'main' and table_name not like 'release%'"
+        ).fetchall()
+        return {name: connection.sql(f"select * from {name} order by all").fetchall() for (name,) in names}
+
+
+def test_a_refresh_prints_the_answer(published: Path) -> None:
+    done = run_hpd("refresh", "bundled", home=published)
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("Non-small cell")]
+    assert "209 / 1,302" in line
+    assert "16.1%" in line
+
+
+def test_a_refresh_with_nothing_changed_says_so_and_touches_nothing(warehouse: Path) -> None:
+    def state() -> dict[Path, float]:
+        return {path: path.lstat().st_mtime_ns for path in warehouse.rglob("*") if "dbt" not in path.parts}
+
+    before = state()
+    done = run_hpd("refresh", "bundled", home=warehouse)
+    assert "nothing changed since release" in done.stderr
+    assert state() == before
+
+
+def test_two_warehouses_from_the_same_inputs_have_the_same_marts(published: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    run_hpd("refresh", "bundled", home=other)
+    assert len(all_marts(other)) >= 8
+    assert all_marts(other) == all_marts(published)
+
+
+def test_an_own_trial_joins_the_pool_and_leaves_it_when_it_is_no_longer_named(
+    warehouse: Path, own_trial: Callable[..., Path]
+) -> None:
+    before = all_marts(warehouse)
+    run_hpd("refresh", "bundled", own_trial(n=100, k=50), home=warehouse)
+    assert ask(warehouse) == [(209 + 50, 1302 + 100, 8)]
+    done = run_hpd("refresh", "bundled", home=warehouse)
+    assert "removed" in done.stderr
+    assert all_marts(warehouse) == before
+
+
+def test_rejected_rows_end_in_status_3_and_in_data_quality(warehouse: Path, own_trial: Callable[..., Path]) -> None:
+    path = own_trial(n=10, k=5)
+    path.write_text(path.read_text() + "BAD,NSCLC,FERRARA_DTGR50,10,11\n")
+    done = run_hpd("refresh", "bundled", path, home=warehouse, status=3)
+    assert f"ERROR {path}: line 3: n_hpd: is larger than n_evaluable; found '11'; 1 row rejected" in done.stderr
+    assert ask(warehouse, "select rule, n_rows, first_line from data_quality where severity = 'rejected'") == [
+        ("n_hpd_above_n_evaluable", 1, 3)
+    ]
+    assert ask(warehouse) == [(209 + 5, 1302 + 10, 8)]
+    run_hpd("refresh", "bundled", path, home=warehouse, status=3)
+
+
+def test_a_file_that_cannot_be_read_fails_the_refresh_and_leaves_the_release(warehouse: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.csv").write_text("a,b\n1,2\n")
+    release = (warehouse / "hpd.duckdb").readlink()
+    done = run_hpd("refresh", "bundled", tmp_path / "bad.csv", home=warehouse, status=1)
+    assert "the header fits no table" in done.stderr
+    assert "the release in service stays" in done.stderr
+    assert (warehouse / "hpd.duckdb").readlink() == release
+
+
+def test_a_failing_dbt_test_prints_its_rows_and_leaves_the_release(
+    warehouse: Path, tmp_path: Path, own_trial: Callable[..., Path]
+) -> None:
+    project = Path(shutil.copytree(PROJECT / "dbt_project", tmp_path / "dbt_project"))
+    (project / "tests" / "nobody_is_called_own.sql").write_text(
+        "select report_id, n_hpd from {{ ref('hpd_reports') }} where report_id = 'OWN'"
+    )
+    release = (warehouse / "hpd.duckdb").readlink()
+    code = (
+        "import sys, ingest.settings as s, pathlib; from dataclasses import replace; load = s.load_settings;"
+        f"project = pathlib.Path({str(project)!r}); s.load_settings = lambda: replace(load(), dbt_project=project);"
+        "import ingest.cli as cli; cli.load_settings = s.load_settings; cli.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "refresh", "bundled", str(own_trial())],
+        env={**os.environ, "HPD_HOME": str(warehouse), "PYTHONPATH": str(PROJECT)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    assert "ERROR dbt test nobody_is_called_own: fail" in done.stderr
+    assert "report_id=OWN, n_hpd=50" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (warehouse / "hpd.duckdb").readlink() == release
+    assert ask(warehouse) == [(209, 1302, 7)]
+
+
+def test_a_refresh_succeeds_while_another_process_holds_the_published_file_open(
+    warehouse: Path, own_trial: Callable[..., Path]
+) -> None:
+    reader = subprocess.Popen(
+        [sys.executable, "-c",
+         "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True)\n"
+         "for _ in sys.stdin: print(c.sql(sys.argv[2]).fetchall(), flush=True)",
+         str(warehouse / "hpd.duckdb"), NSCLC],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+    def read() -> str:
+        reader.stdin.write("\n")
+        reader.stdin.flush()
+        return reader.stdout.readline().strip()
+
+    try:
+        assert read() == "[(209, 1302, 7)]"
+        run_hpd("refresh", "bundled", own_trial(n=100, k=50), home=warehouse)
+        assert ask(warehouse) == [(259, 1402, 8)]
+        assert read() == "[(209, 1302, 7)]"  # it keeps the release it opened
+    finally:
+        reader.communicate(timeout=10)
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.5, 3, 5, 7])
+def test_killed_at_any_moment_the_last_release_answers_and_the_next_refresh_succeeds(
+    seconds: float, warehouse: Path, own_trial: Callable[..., Path]
+) -> None:
+    path = own_trial(n=100, k=50)
+    child = subprocess.Popen(
+        [sys.executable, "-m", "ingest.cli", "refresh", "bundled", str(path)],
+        env={**os.environ, "HPD_HOME": str(warehouse), "PYTHONPATH": str(PROJECT)},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    time.sleep(seconds)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert ask(warehouse) in ([(209, 1302, 7)], [(259, 1402, 8)])
+    run_hpd("refresh", "--wait", "60", "bundled", path, home=warehouse)
+    assert ask(warehouse) == [(259, 1402, 8)]
+    assert not list((warehouse / "releases").glob(".*"))
+
+
+def test_of_two_refreshes_at_once_the_second_is_told_and_loses_nothing(
+    warehouse: Path, own_trial: Callable[..., Path]
+) -> None:
+    path = own_trial(n=100, k=50)
+    first = subprocess.Popen(
+        [sys.executable, "-m", "ingest.cli", "refresh", "bundled", str(path)],
+        env={**os.environ, "HPD_HOME": str(warehouse), "PYTHONPATH": str(PROJECT)},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    while not (warehouse / ".lock").read_text().startswith(f"`hpd refresh` (process {first.pid}"):
+        assert first.poll() is None
+        time.sleep(0.05)
+    second = run_hpd("load", "bundled", home=warehouse, status=1)
+    assert f"`hpd refresh` (process {first.pid}, since " in second.stderr
+    assert first.wait(120) == 0
+    assert ask(warehouse) == [(259, 1402, 8)]
+
+
+def test_the_three_steps_one_by_one_do_what_refresh_does(published: Path, tmp_path: Path) -> None:
+    home = tmp_path / "steps"
+    run_hpd("load", "bundled", home=home)
+    assert "the last build did not finish" in run_hpd("publish", home=home, status=1).stderr
+    run_hpd("build", "bundled", home=home)
+    run_hpd("publish", home=home)
+    assert all_marts(home) == all_marts(published)
+    assert "nothing changed" in run_hpd("refresh", "bundled", home=home).stderr
+
+
+def test_plain_dbt_build_in_the_project_folder_needs_no_environment(warehouse: Path, tmp_path: Path) -> None:
+    shutil.copytree(PROJECT / "dbt_project", tmp_path / "dbt_project")
+    warehouse.rename(tmp_path / "warehouse")
+    environment = {k: v for k, v in os.environ.items() if k != "HPD_HOME"}
+    done = subprocess.run(
+        [Path(sys.executable).with_name("dbt"), "build", "--quiet"],
+        cwd=tmp_path / "dbt_project", env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+
+
+def test_status_says_what_is_loaded_and_what_a_refresh_would_do(
+    warehouse: Path, own_trial: Callable[..., Path]
+) -> None:
+    now = run_hpd("status", "bundled", home=warehouse).stdout
+    assert "bundled/trials.csv: trials, published, 66 of 66 rows loaded, 0 rejected" in now
+    assert "a refresh would do nothing" in now
+    path = own_trial()
+    later = run_hpd("status", path, home=warehouse).stdout
+    assert f"a refresh would load {path}; remove bundled/amplification_counts.csv" in later
