@@ -122,7 +122,9 @@ def refresh(inputs: tuple[str, ...], config: Path | None, wait: float) -> None:
     run = _Run(inputs, config, settings, progress)
     published = run.published()
     if published:
-        progress.done(f"nothing changed since release {published['release_id']} ({len(run.items)} files); nothing done")
+        progress.done(
+            f"nothing changed since release {published['release_id']} ({_n(len(run.items), 'file')}); nothing done"
+        )
         _print_answer(settings)
         sys.exit(WITH_REJECTS if published["rows_rejected"] else CLEAN)
 
@@ -213,7 +215,7 @@ def _print_report(report, progress: Progress) -> None:  # pipeline.Report
     for file in report.removed:
         progress.done(f"removed {printable(file, 200)}: no longer named")
     if report.unchanged:
-        progress.done(f"unchanged: {len(report.unchanged)} files")
+        progress.done(f"unchanged: {_n(len(report.unchanged), 'file')}")
 
 
 def _print_answer(settings: Settings) -> None:
@@ -236,6 +238,10 @@ def _print_answer(settings: Settings) -> None:
     ]  # fmt: skip
     click.echo("Hyperprogression, any published definition, summed reports; MDM2 or MDM4 amplification in TCGA:")
     _print_table(header, body)
+
+
+def _n(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _percent(value: float | None, low: float | None, high: float | None) -> str:
@@ -266,18 +272,21 @@ def _print_table(header: tuple[str, ...], body: list[tuple[str, ...]]) -> None:
 @config_option
 def validate(inputs: tuple[str, ...], config: Path | None) -> None:
     """Read and check inputs; write nothing."""
+    import duckdb
+
     from ingest import pipeline
-    from warehouse.connection import open_scratch
 
     progress = Progress()
     run = _Run(inputs, config, load_settings(), progress)
-    with open_scratch() as connection:
+    with duckdb.connect(":memory:") as connection:
         report = pipeline.run(run.items, connection, progress.step)
     _print_report(report, progress)
     if report.failed:
         raise HpdError("\n".join(map(str, report.failed)))
-    files = "1 file" if report.n_files == 1 else f"{report.n_files} files"
-    click.echo(f"{files}, {report.rows_read:,} rows read, {report.rows_loaded:,} good, {report.rows_rejected:,} bad")
+    click.echo(
+        f"{_n(report.n_files, 'file')}, {_n(report.rows_read, 'row')} read, {report.rows_loaded:,} good, "
+        f"{report.rows_rejected:,} bad"
+    )
     sys.exit(WITH_REJECTS if report.rows_rejected else CLEAN)
 
 
@@ -374,7 +383,7 @@ def query(sql: str, form: str) -> None:
     elif names:
         shown = [tuple("" if v is None else printable(v) for v in row) for row in rows]
         _print_table(tuple(names), shown)
-        click.echo(f"({len(rows):,} rows)", err=True)
+        click.echo(f"({_n(len(rows), 'row')})", err=True)
 
 
 @main.command(epilog=_examples("hpd template trials > trials.csv"))

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import duckdb
 import pytest
+
+from warehouse.connection import connect
 
 PROJECT = Path(__file__).resolve().parent.parent
 SHARED = PROJECT.parent / "shared"
@@ -52,7 +53,7 @@ def warehouse(published: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def marts(published: Path):
     """A connection to the published marts."""
-    with duckdb.connect(str(published / "hpd.duckdb"), read_only=True) as connection:
+    with connect(published / "hpd.duckdb") as connection:
         yield connection
 
 

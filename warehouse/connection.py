@@ -9,12 +9,12 @@ import duckdb
 from ingest.errors import HpdError, printable
 from ingest.settings import Settings, load_settings
 
-# DuckDB draws a progress bar into stdout, even into a pipe
-QUIET = "set enable_progress_bar = false"
+# what a reader may do: query. No server files, no other database, no way to undo that.
+READER = {"enable_external_access": "false", "lock_configuration": "true"}
 
 
 def connect(path: Path | None = None) -> duckdb.DuckDBPyConnection:
-    """Open the published database read-only and hardened: no server files, no other database, no way to undo that.
+    """Open the published database read-only and hardened.
 
     Args:
         path: a published database; default the release in service of this `HPD_HOME`.
@@ -26,19 +26,9 @@ def connect(path: Path | None = None) -> duckdb.DuckDBPyConnection:
     if not path.exists():
         raise HpdError(f"ERROR {printable(path, 200)}: nothing is published yet; run `hpd refresh`")
     try:
-        connection = duckdb.connect(str(path), read_only=True, config={"enable_external_access": "false"})
-        connection.execute(QUIET)
-        connection.execute("set lock_configuration = true")
+        return duckdb.connect(str(path), read_only=True, config=READER)
     except duckdb.Error as error:
         raise HpdError(f"ERROR {printable(path, 200)}: cannot be opened: {printable(error, 200)}") from None
-    return connection
-
-
-def open_scratch() -> duckdb.DuckDBPyConnection:
-    """An empty database in memory, for what must leave no trace."""
-    connection = duckdb.connect(":memory:")
-    connection.execute(QUIET)
-    return connection
 
 
 def open_build(settings: Settings, read_only: bool = False) -> duckdb.DuckDBPyConnection:
@@ -52,7 +42,6 @@ def open_build(settings: Settings, read_only: bool = False) -> duckdb.DuckDBPyCo
         raise HpdError(f"ERROR {printable(path, 200)}: nothing is loaded yet; run `hpd refresh`")
     try:
         connection = duckdb.connect(str(path), read_only=read_only)
-        connection.execute(QUIET)
     except duckdb.IOException as error:
         if "lock" in str(error).lower():
             raise HpdError(

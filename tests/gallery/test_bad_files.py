@@ -20,7 +20,6 @@ from ingest import pipeline, table
 from ingest.cli import main
 from ingest.settings import load_settings
 from schemas import TABLES
-from warehouse.connection import open_scratch
 
 GOOD = {
     "trials": {
@@ -294,7 +293,7 @@ Load = Callable[[str, Bad], Outcome]
 def load(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Load]:
     """Loads the evidence, once, and a file beside it, once per name."""
     done: dict[str, Outcome] = {}
-    with open_scratch() as connection, pytest.MonkeyPatch.context() as monkeypatch:
+    with duckdb.connect(":memory:") as connection, pytest.MonkeyPatch.context() as monkeypatch:
 
         def rows(which: str) -> dict[str, list[tuple]]:
             return {name: connection.sql(f"from raw.{name} where {which} order by all").fetchall() for name in TABLES}

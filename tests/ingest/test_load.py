@@ -11,14 +11,13 @@ import pytest
 from ingest import load
 from ingest.load import Loader, ensure_tables, loaded_ids, remove_load, transaction
 from schemas import TABLES
-from warehouse.connection import open_scratch
 
 TRIALS = TABLES["trials"]
 
 
 @pytest.fixture
 def db() -> Iterator[duckdb.DuckDBPyConnection]:
-    with open_scratch() as connection:
+    with duckdb.connect(":memory:") as connection:
         ensure_tables(connection)
         yield connection
 

@@ -18,7 +18,6 @@ from ingest.load import Loader
 from ingest.pipeline import BUNDLED, Item, Report, Spec, discover, run, specs_from
 from ingest.settings import Settings
 from schemas import TABLES
-from warehouse.connection import open_scratch
 
 HEADER = "report_id,cancer_type_reported,hpd_definition,n_evaluable,n_hpd\n"
 A, B, BAD = "A,NSCLC,X,50,6\n", "B,NSCLC,X,50,6\n", "C,NSCLC,X,50,60\n"
@@ -34,7 +33,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def db() -> Iterator[duckdb.DuckDBPyConnection]:
-    with open_scratch() as connection:
+    with duckdb.connect(":memory:") as connection:
         yield connection
 
 
@@ -398,7 +397,7 @@ def test_a_run_without_files_removes_everything(db: duckdb.DuckDBPyConnection, l
 def test_what_a_template_prints_is_a_valid_file_of_one_row(name: str) -> None:
     Path("own.csv").write_text(CliRunner().invoke(main, ["template", name]).stdout)
     result = CliRunner().invoke(main, ["validate", "own.csv"])
-    assert result.stdout == "1 files, 1 rows read, 1 good, 0 bad\n"
+    assert result.stdout == "1 file, 1 row read, 1 good, 0 bad\n"
     assert f"loaded own.csv: {name}, 1 of 1 rows" in result.stderr
     assert result.exit_code == 0
 
