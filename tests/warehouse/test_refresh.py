@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import duckdb
 import pytest
 from conftest import PROJECT, run_hpd
+
+from warehouse.connection import connect
 
 NSCLC = (
     "select n_hpd, n_evaluable, n_reports_pooled from hpd_incidence"
@@ -22,12 +23,12 @@ NSCLC = (
 
 
 def ask(home: Path, sql: str = NSCLC) -> list[tuple]:
-    with duckdb.connect(str(home / "hpd.duckdb"), read_only=True) as connection:
+    with connect(home / "hpd.duckdb") as connection:
         return connection.sql(sql).fetchall()
 
 
 def all_marts(home: Path) -> dict[str, list[tuple]]:
-    with duckdb.connect(str(home / "hpd.duckdb"), read_only=True) as connection:
+    with connect(home / "hpd.duckdb") as connection:
         names = connection.sql(
             "select table_name from duckdb_tables() where schema_name = 'main' and table_name not like 'release%'"
         ).fetchall()
