@@ -80,6 +80,12 @@ inputs_argument = click.argument("inputs", nargs=-1, metavar="[INPUT]...")
 config_option = click.option(
     "--config", type=click.Path(path_type=Path), metavar="FILE", help="Read the inputs from FILE instead of hpd.toml."
 )
+genes_option = click.option(
+    "--genes",
+    type=click.Choice(["default", "all"]),
+    default="default",
+    help="Genes to load from genomic inputs named here: those of the gene sets, or all. In hpd.toml: per input.",
+)
 wait_option = click.option(
     "--wait", default=0.0, metavar="SECONDS", help="Wait this long for another command that is writing."
 )
@@ -111,15 +117,16 @@ def main() -> None:
 ))  # fmt: skip
 @inputs_argument
 @config_option
+@genes_option
 @wait_option
-def refresh(inputs: tuple[str, ...], config: Path | None, wait: float) -> None:
+def refresh(inputs: tuple[str, ...], config: Path | None, genes: str, wait: float) -> None:
     """Load what changed, build and test the marts, publish them, print the answer.
 
     The warehouse then holds exactly these inputs; one that is no longer named is removed. Nothing changed: nothing
     is done. Whatever fails, the release in service stays in service.
     """
     settings, progress, started = load_settings(), Progress(), time.monotonic()
-    run = _Run(inputs, config, settings, progress)
+    run = _Run(inputs, config, settings, progress, genes)
     published = run.published()
     if published:
         progress.done(
@@ -135,11 +142,12 @@ def refresh(inputs: tuple[str, ...], config: Path | None, wait: float) -> None:
         dbt = DbtBuild(settings, lock)
         try:
             n_rejected = run.load()
-            run.build(dbt)
+            _build(dbt, settings, progress, run.inputs)
         finally:
             dbt.cancel()
             progress.close()
         run.publish()
+    _print_flags(settings, progress)
     progress.done(f"done in {time.monotonic() - started:.1f} s")
     _print_answer(settings)
     sys.exit(WITH_REJECTS if n_rejected else CLEAN)
@@ -148,11 +156,19 @@ def refresh(inputs: tuple[str, ...], config: Path | None, wait: float) -> None:
 class _Run:
     """The steps that refresh, load, build and publish share."""
 
-    def __init__(self, inputs: tuple[str, ...], config: Path | None, settings: Settings, progress: Progress) -> None:
+    def __init__(
+        self,
+        inputs: tuple[str, ...],
+        config: Path | None,
+        settings: Settings,
+        progress: Progress,
+        genes: str = "default",
+    ) -> None:
+        """Find the inputs, or say which cannot be found."""
         from ingest import pipeline
 
         self.settings, self.progress = settings, progress
-        self.items, failed, notes = pipeline.discover(pipeline.specs_from(inputs, config), settings)
+        self.items, failed, notes = pipeline.discover(pipeline.specs_from(inputs, config, genes), settings)
         for note in notes:
             progress.done(str(note))
         if failed:
@@ -162,9 +178,13 @@ class _Run:
         """The release in service, if these inputs are what it was made from."""
         from warehouse.publish import fingerprint, in_service
 
-        self.mark = fingerprint(self.items, self.settings)
-        release = in_service(self.settings)
-        return release if release and release["fingerprint"] == self.mark else None
+        release, mark = in_service(self.settings), fingerprint(self.inputs, self.settings)
+        return release if release and release["fingerprint"] == mark else None
+
+    @property
+    def inputs(self) -> list[tuple[int, str]]:
+        """(input_number, item_id) of the inputs as they are now."""
+        return [(item.number, item.item_id) for item in self.items]
 
     def load(self) -> int:
         """Load what changed; returns how many rows of the warehouse's inputs are rejected."""
@@ -182,21 +202,6 @@ class _Run:
             raise HpdError("\n".join([*map(str, report.failed), "nothing was built; the release in service stays"]))
         return rejected[0]  # type: ignore[index]  an aggregate has a row
 
-    def build(self, dbt) -> None:  # DbtBuild, whose module is imported late
-        """Build and test the marts, and mark the build database as holding them."""
-        from warehouse.build import explain
-        from warehouse.connection import open_build
-        from warehouse.publish import mark_build
-
-        result = dbt.run(self.progress.step)
-        if not result.success:
-            raise BuildError(explain(result, self.settings) + "\nnothing was published; the release in service stays")
-        with open_build(self.settings) as connection:
-            mark_build(connection, self.mark, result.counts, result.tables)
-        names = {"seed": "vocabularies", "model": "models", "test": "data tests"}
-        counts = ", ".join(f"{result.counts.get(kind, 0)} {name}" for kind, name in names.items())
-        self.progress.done(f"built: {counts}, all passed")
-
     def publish(self) -> None:
         """Put the marts into service."""
         from warehouse.connection import open_build
@@ -207,15 +212,55 @@ class _Run:
         self.progress.done(f"published: release {release}")
 
 
-def _print_report(report, progress: Progress) -> None:  # pipeline.Report
+def _build(dbt, settings: Settings, progress: Progress, inputs: list[tuple[int, str]] | None = None) -> None:
+    """Build and test the marts from what is loaded (`inputs`, where they are known), and mark them as finished."""
+    from warehouse.build import explain
+    from warehouse.connection import open_build
+    from warehouse.publish import fingerprint, loaded_inputs, mark_build
+
+    result = dbt.run(progress.step)
+    if not result.success:
+        raise BuildError(explain(result, settings) + "\nnothing was published; the release in service stays")
+    with open_build(settings) as connection:
+        loaded = loaded_inputs(connection)
+        if inputs is not None and loaded != inputs:
+            raise BuildError("ERROR other inputs were loaded meanwhile; nothing was published; run `hpd refresh` again")
+        mark_build(connection, fingerprint(loaded, settings), result.counts, result.tables)
+    names = {"seed": "vocabularies", "model": "models", "test": "data tests"}
+    counts = ", ".join(f"{result.counts.get(kind, 0)} {name}" for kind, name in names.items())
+    progress.done(f"built: {counts}, all passed")
+
+
+def _print_report(report, progress: Progress, verb: str = "loaded") -> None:  # pipeline.Report
     for problem in report.problems:
         progress.done(str(problem))
     for line in report.loaded:
-        progress.done(f"loaded {line}")
+        progress.done(f"{verb} {printable(line, 400)}")
     for file in report.removed:
         progress.done(f"removed {printable(file, 200)}: no longer named")
     if report.unchanged:
         progress.done(f"unchanged: {_n(len(report.unchanged), 'file')}")
+
+
+FLAGS = {
+    "cancer_type_unmapped": "a cancer label that the vocabulary does not know; kept and counted under its own name",
+    "definition_unknown": "an HPD definition that the vocabulary does not know; kept and counted under its own name",
+    "gene_set_unknown": "genes that are no configured gene set; kept and counted as they are",
+}
+
+
+def _print_flags(settings: Settings, progress: Progress) -> None:
+    """What a user would want to know of own data: labels that stand apart because nobody knows them."""
+    from warehouse.connection import connect
+
+    with connect(settings.published_db) as connection:
+        rows = connection.execute(
+            "select source_file, rule, n_rows, first_line from data_quality where severity = 'flagged' and rule in ?"
+            " order by all",
+            [list(FLAGS)],
+        ).fetchall()
+    for file, rule, n_rows, line in rows:
+        progress.done(f"NOTE {printable(file, 200)}: {_n(n_rows, 'row')}, the first on line {line}: {FLAGS[rule]}")
 
 
 def _print_answer(settings: Settings) -> None:
@@ -232,7 +277,7 @@ def _print_answer(settings: Settings) -> None:
         "fraction (95 % CI)",
     )
     body = [
-        (cancer, f"{n_reports}", f"{n_hpd:,} / {n_evaluable:,}", _percent(*incidence), _of(amplified, assayed), _percent(*fraction))
+        (printable(cancer), f"{n_reports}", f"{n_hpd:,} / {n_evaluable:,}", _percent(*incidence), _of(amplified, assayed), _percent(*fraction))
         for cancer, n_reports, n_hpd, n_evaluable, *incidence, amplified, assayed, f0, f1, f2 in rows
         for fraction in [(f0, f1, f2)]
     ]  # fmt: skip
@@ -270,17 +315,20 @@ def _print_table(header: tuple[str, ...], body: list[tuple[str, ...]]) -> None:
 @main.command(epilog=_examples("hpd validate my/trials.csv", "hpd validate my/data/"))
 @inputs_argument
 @config_option
-def validate(inputs: tuple[str, ...], config: Path | None) -> None:
+@genes_option
+def validate(inputs: tuple[str, ...], config: Path | None, genes: str) -> None:
     """Read and check inputs; write nothing."""
     import duckdb
 
     from ingest import pipeline
 
     progress = Progress()
-    run = _Run(inputs, config, load_settings(), progress)
+    run = _Run(inputs, config, load_settings(), progress, genes)
     with duckdb.connect(":memory:") as connection:
         report = pipeline.run(run.items, connection, progress.step)
-    _print_report(report, progress)
+    for file, kind in report.kinds.items():
+        progress.done(f"recognised {printable(file, 200)}: {kind}")
+    _print_report(report, progress, "checked")
     if report.failed:
         raise HpdError("\n".join(map(str, report.failed)))
     click.echo(
@@ -293,39 +341,36 @@ def validate(inputs: tuple[str, ...], config: Path | None) -> None:
 @main.command(epilog=_examples("hpd load bundled my/trials.csv"))
 @inputs_argument
 @config_option
+@genes_option
 @wait_option
-def load(inputs: tuple[str, ...], config: Path | None, wait: float) -> None:
+def load(inputs: tuple[str, ...], config: Path | None, genes: str, wait: float) -> None:
     """The first step of refresh alone: load what changed into the build database."""
     from warehouse.lock import writer_lock
 
     settings = load_settings()
-    run = _Run(inputs, config, settings, Progress())
+    run = _Run(inputs, config, settings, Progress(), genes)
     with writer_lock(settings, "load", wait):
         n_rejected = run.load()
     sys.exit(WITH_REJECTS if n_rejected else CLEAN)
 
 
-@main.command(epilog=_examples("hpd build", "hpd build --config lung.toml"))
-@inputs_argument
-@config_option
+@main.command(epilog=_examples("hpd build"))
 @wait_option
-def build(inputs: tuple[str, ...], config: Path | None, wait: float) -> None:
+def build(wait: float) -> None:
     """The second step alone: build and test the marts from what is loaded."""
     from warehouse.build import DbtBuild
     from warehouse.connection import open_build
     from warehouse.lock import writer_lock
 
-    settings = load_settings()
-    run = _Run(inputs, config, settings, Progress())
-    run.published()
+    settings, progress = load_settings(), Progress()
     open_build(settings, read_only=True).close()
     with writer_lock(settings, "build", wait) as lock:
         dbt = DbtBuild(settings, lock)
         try:
-            run.build(dbt)
+            _build(dbt, settings, progress)
         finally:
             dbt.cancel()
-            run.progress.close()
+            progress.close()
 
 
 @main.command(epilog=_examples("hpd publish"))
@@ -376,14 +421,20 @@ def query(sql: str, form: str) -> None:
             said = "\n".join(printable(line, 300) for line in str(error).splitlines())
             raise HpdError(f"ERROR query: {said}") from None
     if form == "json":
-        click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str, indent=2))
+        records = [dict(zip(names, map(_plain, row), strict=True)) for row in rows]
+        click.echo(json.dumps(records, default=str, indent=2))
     elif form == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerows([names, *rows])
     elif names:
-        shown = [tuple("" if v is None else printable(v) for v in row) for row in rows]
+        shown = [tuple("" if v is None else printable(v, 2000) for v in row) for row in rows]
         _print_table(tuple(names), shown)
         click.echo(f"({_n(len(rows), 'row')})", err=True)
+
+
+def _plain(value: object) -> object:
+    """Maps with keys that JSON does not know become text."""
+    return str(value) if isinstance(value, dict) else value
 
 
 @main.command(epilog=_examples("hpd template trials > trials.csv"))
@@ -391,11 +442,11 @@ def query(sql: str, form: str) -> None:
 def template(table: str) -> None:
     """Print a commented CSV header for TABLE: trials, patients, amplification_counts or hpd_by_amplification."""
     from ingest.errors import UsageError
-    from schemas import TABLES
+    from schemas import FLAT_TABLES
 
-    if table not in TABLES:
-        raise UsageError(f"ERROR there is no table '{printable(table)}'; allowed: {', '.join(TABLES)}")
-    raw = TABLES[table]
+    if table not in FLAT_TABLES:
+        raise UsageError(f"ERROR there is no table '{printable(table)}'; allowed: {', '.join(FLAT_TABLES)}")
+    raw = FLAT_TABLES[table]
     click.echo(f"# {table}: {raw.grain}. Lines that start with # are ignored; blank and NA mean not known.")
     for name in raw.columns:
         facts, column = raw.metadata(name), raw.schema.columns[name]
@@ -412,8 +463,10 @@ def template(table: str) -> None:
         unit = f", {facts['unit']}" if "unit" in facts else ""
         click.echo(f"# {name} ({kind}{unit}; {need}): {column.description}")
     writer = csv.writer(sys.stdout, lineterminator="\n")
+    examples = [raw.metadata(name).get("example", "") for name in raw.columns]
+    # above the header and as a comment: an example must never be loaded
+    writer.writerow([f"# example: {examples[0]}", *examples[1:]])
     writer.writerow(raw.columns)
-    writer.writerow([raw.metadata(name).get("example", "") for name in raw.columns])
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u
 
 def printable(value: object, limit: int = 60) -> str:
     """`value` as one short line that no terminal obeys: control and direction characters are spelled out."""
-    text = _UNPRINTABLE.sub(lambda m: m.group().encode("unicode_escape").decode(), str(value)[: limit * 4])
+    text = str(value)[: limit * 4].encode("utf-8", "backslashreplace").decode()  # a file name may hold any byte
+    text = _UNPRINTABLE.sub(lambda m: m.group().encode("unicode_escape").decode(), text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

@@ -12,7 +12,13 @@ import polars as pl
 from ingest.errors import SHOWN, Problem
 from schemas import TABLES, RawTable
 
-SQL_TYPES = {pl.String: "varchar", pl.Int64: "bigint", pl.Float64: "double", pl.Boolean: "boolean"}
+SQL_TYPES = {
+    pl.String: "varchar",
+    pl.Int64: "bigint",
+    pl.Float64: "double",
+    pl.Boolean: "boolean",
+    pl.List(pl.Int8): "tinyint[]",
+}
 
 # provenance that every raw row carries
 PROVENANCE = {
@@ -22,7 +28,9 @@ PROVENANCE = {
     "_source_line": ("bigint", "Line of the file, 1 = its first; in Parquet the row"),
 }
 LOADS = {
-    "load_id": ("varchar", "Made from the content, the name and the options: the same bytes give the same id"),
+    "load_id": ("varchar", "The item_id, numbered where an item has several files: the same bytes give the same id"),
+    "item_file": ("varchar", "File, or folder of a study, that is loaded as one"),
+    "item_id": ("varchar", "Made from the content, the name and the options of all its files"),
     "input_number": ("integer", "Place in the order of inputs; the first wins where two hold the same key"),
     "input_name": ("varchar", "The input the file belongs to, as named to hpd"),
     "source_file": ("varchar", "File as it was named to hpd"),
@@ -51,6 +59,21 @@ REJECTED = {
 AUDIT_TABLES = {
     "audit.loads": (LOADS, "load_id", "one file of the last run"),
     "audit.rejected_rows": (REJECTED, "load_id, source_line, column_name, rule", "one rejected row and reason"),
+}
+CALLS_VIEW = """
+create or replace view raw.copy_number_calls as
+select p.study_id, s.sample_id, p.gene, p.calls[s.sample_number] / 2.0 as call, p._load_id, p._source_file, p._source_line
+from raw.copy_number_profiles as p
+join raw.samples as s on s.study_id = p.study_id and s.data_origin = p.data_origin and s.sample_number is not null
+"""
+CALLS_COLUMNS = {
+    "study_id": "Study of the sample",
+    "sample_id": "Sample, unique within the study",
+    "gene": "Gene by its current symbol",
+    "call": "Discrete call: -2, -1.5, -1, 0, 1 (gain), 2 (high-level amplification). Blank: not called",
+    "_load_id": "Load the calls came with: audit.loads",
+    "_source_file": "File as it was named to hpd",
+    "_source_line": "First line of the file that the calls of the gene stand on",
 }
 
 
@@ -92,6 +115,8 @@ def ensure_tables(connection: duckdb.DuckDBPyConnection) -> None:
         statements.append(f"create table {name} ({defined}{primary})")
         statements.append(f"comment on table {name} is {_quoted(f'Grain: {grain}. Key: {key}.')}")
         statements += [f"comment on column {name}.{c} is {_quoted(comment)}" for c, (_, comment) in columns.items()]
+    statements += [CALLS_VIEW, "comment on view raw.copy_number_calls is 'Grain: one gene of one sample.'"]
+    statements += [f"comment on column raw.copy_number_calls.{c} is {_quoted(t)}" for c, t in CALLS_COLUMNS.items()]
     with transaction(connection):
         connection.execute("; ".join(statements))
 
@@ -106,16 +131,17 @@ def _quoted(text: str) -> str:
 
 
 def loaded_ids(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """File name → load_id of what is loaded."""
-    return dict(connection.sql("select source_file, load_id from audit.loads").fetchall())
+    """Item → item_id of what is loaded."""
+    return dict(connection.sql("select distinct item_file, item_id from audit.loads").fetchall())
 
 
-def remove_load(connection: duckdb.DuckDBPyConnection, load_id: str) -> None:
-    """Delete every row of one load; call it inside a transaction."""
+def remove_item(connection: duckdb.DuckDBPyConnection, item_file: str) -> None:
+    """Delete every row of one item; call it inside a transaction."""
+    loads = "(select load_id from audit.loads where item_file = ?)"
     for table in TABLES:
-        connection.execute(f"delete from raw.{table} where _load_id = ?", [load_id])
-    for table in AUDIT_TABLES:
-        connection.execute(f"delete from {table} where load_id = ?", [load_id])
+        connection.execute(f"delete from raw.{table} where _load_id in {loads}", [item_file])
+    connection.execute(f"delete from audit.rejected_rows where load_id in {loads}", [item_file])
+    connection.execute("delete from audit.loads where item_file = ?", [item_file])
 
 
 @contextmanager
@@ -211,8 +237,11 @@ class Loader:
         loaded = self.connection.execute(
             f"select count(*) from raw.{self.table.name} where _load_id = ?", [self.load_id]
         ).fetchone()
+        # a line of a matrix stays when single cells of it are rejected
         rejected = self.connection.execute(
-            "select count(distinct source_line) from audit.rejected_rows where load_id = ?", [self.load_id]
+            "select count(distinct source_line) from audit.rejected_rows where load_id = ? and source_line not in"
+            f" (select _source_line from raw.{self.table.name} where _load_id = ?)",
+            [self.load_id, self.load_id],
         ).fetchone()
         result = self.result
         result.rows_loaded, result.rows_rejected = loaded[0], rejected[0]  # type: ignore[index]
@@ -231,6 +260,6 @@ class Loader:
 
 
 def number_inputs(connection: duckdb.DuckDBPyConnection, numbers: Iterable[tuple[int, str]]) -> None:
-    """Record the order of the inputs: (input_number, load_id)."""
+    """Record the order of the inputs: (input_number, item_id)."""
     for number in numbers:
-        connection.execute("update audit.loads set input_number = ? where load_id = ?", number)
+        connection.execute("update audit.loads set input_number = ? where item_id = ?", number)

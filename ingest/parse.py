@@ -10,6 +10,7 @@ WHOLE = r"^[+-]?\d{1,18}(\.0+)?$"  # a spreadsheet writes 406 as 406.0
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$"
 # what looks like a number and is none in its type
 TOO_LARGE = {pl.Int64: r"^[+-]?\d{19,}(\.0+)?$", pl.Float64: r"^[+-]?(\d+\.?\d*|\.\d+)(e\+?\d+)?$"}
+SPREADSHEET_ERROR = r"^#(DIV/0!|N/A|NAME\?|NULL!|NUM!|REF!|VALUE!)$"
 TRUE, FALSE = ["true", "yes", "1"], ["false", "no", "0"]
 
 # rule → (what is wrong, what is allowed, the way out)
@@ -19,6 +20,7 @@ CELL_RULES = {
         "digits and a decimal point",
         "write 13,8 as 13.8 and 1,318 as 1318",
     ),
+    "spreadsheet_error": ("is a spreadsheet's error", "", "mend the formula, or leave the cell blank"),
     "percent_sign": ("is written as a percentage", "a fraction", "write 12 % as 0.12"),
     "not_finite": ("is not a finite number", "a finite number, or blank", "leave an unknown value blank"),
     "number_too_large": ("is too large to be stored as a number", "", "correct it, or leave it blank"),
@@ -49,6 +51,9 @@ def parse(text: pl.DataFrame, table: RawTable) -> tuple[pl.DataFrame, pl.DataFra
             columns.append(pl.lit(None, dtype).alias(name))
             continue
         columns.append(_typed(pl.col(name), dtype).alias(name))
+        bad = text.filter(pl.col(name).str.contains(SPREADSHEET_ERROR)) if dtype == pl.String else None
+        if bad is not None and bad.height:
+            findings.append(bad.select("_line", column=pl.lit(name), value=name, rule=pl.lit("spreadsheet_error")))
         if dtype != pl.String:
             bad = text.select("_line", column=pl.lit(name), value=name, rule=_rule(pl.col(name), dtype))
             findings.append(bad.filter(pl.col("rule").is_not_null()))
@@ -76,7 +81,9 @@ def _rule(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     if dtype != pl.Boolean:
         folded = cell.str.to_lowercase()
         rule = (
-            pl.when(folded.str.contains(TOO_LARGE[dtype]))
+            pl.when(cell.str.contains(SPREADSHEET_ERROR))
+            .then(pl.lit("spreadsheet_error"))
+            .when(folded.str.contains(TOO_LARGE[dtype]))
             .then(pl.lit("number_too_large"))
             .when(folded.str.contains(r"^[+-]?(nan|inf|infinity)$"))
             .then(pl.lit("not_finite"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import time
 import tomllib
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ingest.errors import InputError, Problem, UsageError, printable
 from ingest.settings import PROJECT, Settings, hpd_version
+from ingest.sources import cbioportal
 
 if TYPE_CHECKING:
     import duckdb
@@ -20,32 +22,56 @@ if TYPE_CHECKING:
 BUNDLED = "bundled"
 ORIGINS = ("published", "institutional", "simulated")
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".parquet", ".csv.gz", ".tsv.gz", ".txt.gz")
-CONFIG_KEYS = ("path", "name", "origin", "table", "sheet")
+CONFIG_KEYS = (
+    "path",
+    "name",
+    "origin",
+    "table",
+    "sheet",
+    "genes",
+    "study_id",
+    "study_group",
+    "source",
+    "cancer_type",
+    "samples",
+)
 
 
 @dataclass(frozen=True)
 class Spec:
-    """An input as the user named it, on the command line or in hpd.toml."""
+    """An input as the user named it, on the command line or in hpd.toml; the options are those of its kind."""
 
     path: str
     name: str
     origin: str = "institutional"
     table: str | None = None
     sheet: str | None = None
+    genes: str = "default"
+    study_id: str | None = None
+    study_group: str | None = None
+    source: str | None = None
+    cancer_type: str | None = None
+    samples: str | None = None
     base: Path = Path()
 
 
 @dataclass(frozen=True)
 class Item:
-    """One file to load. `file` is its name in messages and rows; `load_id` stands for content, name and options."""
+    """What is loaded as one: a file, or the folder of a study. `file` is its name in messages and rows;
+    `item_id` stands for content, name and options.
+
+    Attributes:
+        files: path within the item (blank for a file), sha256 and size of each of its files.
+        genes: symbols of the genes to load from genomic data; None: all.
+    """
 
     number: int
     spec: Spec
     path: Path
     file: str
-    sha256: str
-    n_bytes: int
-    load_id: str
+    files: tuple[tuple[str, str, int], ...]
+    genes: frozenset[str] | None
+    item_id: str
 
 
 @dataclass
@@ -59,19 +85,20 @@ class Report:
     rows_read: int = 0
     rows_loaded: int = 0
     rows_rejected: int = 0
+    kinds: dict[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     failed: list[InputError] = field(default_factory=list)
 
 
-def specs_from(named: Iterable[str], config: Path | None) -> list[Spec]:
-    """The inputs of a run: those named; else those of hpd.toml; else the bundled evidence.
+def specs_from(named: Iterable[str], config: Path | None, genes: str = "default") -> list[Spec]:
+    """The inputs of a run: those named (`genes` = all or default); else those of hpd.toml; else the bundled evidence.
 
     Raises:
         UsageError: hpd.toml is missing (when named), malformed, or says something unknown.
     """
     named = list(dict.fromkeys(named))
     if named:
-        return [_bundled() if n == BUNDLED else Spec(path=n, name=n) for n in named]
+        return [_bundled() if n == BUNDLED else Spec(path=n, name=n, genes=genes) for n in named]
     if config is None and not Path("hpd.toml").exists():
         return [_bundled()]
     path = config or Path("hpd.toml")
@@ -94,7 +121,7 @@ def _bundled() -> Spec:
 
 
 def _configured(entry: dict, config: Path) -> Spec:
-    from schemas import TABLES  # a refresh with nothing to do must not import pandera
+    from schemas import FLAT_TABLES  # a refresh with nothing to do must not import pandera
 
     unknown = [key for key in entry if key not in CONFIG_KEYS]
     if unknown or "path" not in entry:
@@ -105,7 +132,7 @@ def _configured(entry: dict, config: Path) -> Spec:
             raise UsageError(f"ERROR {config}: {key} = {value!r}; allowed: text in quotes")
     if entry["path"] == BUNDLED:
         return _bundled()
-    for key, allowed in (("origin", ORIGINS), ("table", TABLES)):
+    for key, allowed in (("origin", ORIGINS), ("table", FLAT_TABLES), ("genes", ("default", "all"))):
         if key in entry and entry[key] not in allowed:
             raise UsageError(f"ERROR {config}: {key} = {entry[key]!r}; allowed: {', '.join(allowed)}")
     return Spec(**({"name": entry["path"]} | entry), base=config.parent)
@@ -123,19 +150,33 @@ def discover(specs: Iterable[Spec], settings: Settings) -> tuple[list[Item], lis
                 if (path.resolve(), spec.sheet) not in seen:
                     seen.add((path.resolve(), spec.sheet))
                     # sheets of one workbook are loads of their own
-                    items.append(_item(len(items) + 1, spec, path, f"{file}[{spec.sheet}]" if spec.sheet else file))
+                    name = f"{file}[{spec.sheet}]" if spec.sheet else file
+                    if any(item.file == name for item in items):
+                        raise InputError(
+                            Problem(name, "same_name", "two inputs have this name", fix=f"name the folder ./{name}")
+                        )
+                    items.append(_item(len(items) + 1, spec, path, name, _gene_symbols(spec, settings)))
         except InputError as error:
             failed.append(error)
-        except OSError as error:
+        except (OSError, RuntimeError, ValueError) as error:  # also: no such user after ~, links in a circle, NUL
+            said = getattr(error, "strerror", None) or printable(error)
             failed.append(InputError(Problem(
-                spec.path, "unreadable", f"cannot be opened ({error.strerror})", fix="check the path and its permissions")))  # fmt: skip
+                spec.path, "unreadable", f"cannot be opened ({said})", fix="check the path and its permissions")))  # fmt: skip
     return items, failed, notes
+
+
+def _gene_symbols(spec: Spec, settings: Settings) -> frozenset[str] | None:
+    """The genes to load: those of the configured gene sets (a seed of the dbt project), unless all are asked for."""
+    if spec.genes == "all":
+        return None
+    with (settings.dbt_project / "seeds" / "gene_sets.csv").open(encoding="utf-8") as file:
+        return frozenset(gene for row in csv.DictReader(file) for gene in row["genes"].split("|"))
 
 
 def _files(spec: Spec, settings: Settings, notes: list[Problem]) -> list[tuple[Path, str]]:
     root = settings.bundled if spec.path == BUNDLED else spec.base / Path(spec.path).expanduser()
-    if not root.is_dir():
-        return [(root, spec.path)]
+    if not root.is_dir() or cbioportal.recognise(root):
+        return [(root, spec.path.rstrip("/"))]
     found, other = [], []
     for path in sorted(root.iterdir()):
         file = f"{spec.path.rstrip('/')}/{path.name}"
@@ -157,18 +198,32 @@ def _files(spec: Spec, settings: Settings, notes: list[Problem]) -> list[tuple[P
     return found
 
 
-def _item(number: int, spec: Spec, path: Path, file: str) -> Item:
-    try:
-        with path.open("rb") as stream:
-            content = hashlib.file_digest(stream, "sha256").hexdigest()
-        n_bytes = path.stat().st_size
-    except OSError as error:
-        what = {FileNotFoundError: "not found", IsADirectoryError: "is a folder"}.get(
-            type(error), f"cannot be opened ({error.strerror})"
-        )
-        raise InputError(Problem(file, "not_found", what, fix="check the path and its permissions")) from None
-    told = "\0".join([content, file, spec.name, spec.origin, spec.table or "", spec.sheet or "", rules_version()])
-    return Item(number, spec, path, file, content, n_bytes, hashlib.sha256(told.encode()).hexdigest()[:16])
+def _item(number: int, spec: Spec, path: Path, file: str, genes: frozenset[str] | None) -> Item:
+    names = {n: path / n for n in cbioportal.study_files(path, file)} if path.is_dir() else {"": path}
+    if spec.samples is not None and not path.is_dir():
+        names[spec.samples] = spec.base / spec.samples
+    files = []
+    for name, found in names.items():
+        shown = _shown(path, file, name)
+        try:
+            if found.exists() and not found.is_file():
+                raise InputError(
+                    Problem(shown, "not_a_file", "is not a file that can be read again", fix="name a file")
+                )
+            with found.open("rb") as stream:
+                files.append((name, hashlib.file_digest(stream, "sha256").hexdigest(), found.stat().st_size))
+        except OSError as error:
+            what = "not found" if isinstance(error, FileNotFoundError) else f"cannot be opened ({error.strerror})"
+            raise InputError(Problem(shown, "not_found", what, fix="check the path and its permissions")) from None
+    options = [str(getattr(spec, key) or "") for key in CONFIG_KEYS if key != "path"]
+    told = [file, *options, *map(str, files), ",".join(sorted(genes or {"all"})), rules_version()]
+    item_id = hashlib.sha256("\0".join(told).encode()).hexdigest()[:16]
+    return Item(number, spec, path, file, tuple(files), genes, item_id)
+
+
+def _shown(path: Path, file: str, name: str) -> str:
+    """A file of an item in messages and rows: a file of a study stands in its folder, a list of samples beside it."""
+    return f"{file}/{name}" if path.is_dir() else name or file
 
 
 @cache
@@ -185,28 +240,28 @@ def run(
 
     A file that cannot be read leaves its earlier rows as they were; it is listed in `failed`.
     """
-    from ingest.load import ensure_tables, loaded_ids, number_inputs, remove_load, transaction
+    from ingest.load import ensure_tables, loaded_ids, number_inputs, remove_item, transaction
 
     ensure_tables(connection)
     before = loaded_ids(connection)
     report = Report(n_files=len(items))
     for item in items:
-        if before.get(item.file) == item.load_id:
+        if before.get(item.file) == item.item_id:
             report.unchanged.append(item.file)
             continue
         try:
             with transaction(connection):
                 if item.file in before:
-                    remove_load(connection, before[item.file])
+                    remove_item(connection, item.file)
                 _load(item, connection, report, say)
         except InputError as error:
             report.failed.append(error)
     named = {item.file for item in items}
     with transaction(connection):
         for file in sorted(before.keys() - named):
-            remove_load(connection, before[file])
+            remove_item(connection, file)
             report.removed.append(file)
-        number_inputs(connection, [(item.number, item.load_id) for item in items])
+        number_inputs(connection, [(item.number, item.item_id) for item in items])
     return report
 
 
@@ -216,33 +271,47 @@ def _load(item: Item, connection: duckdb.DuckDBPyConnection, report: Report, say
     import polars
 
     from ingest.load import Loader
-    from ingest.sources.flat import open_flat, read_flat
+    from ingest.sources import reader_of
 
     started = time.monotonic()
-    table, opened = open_flat(item.path, item.file, item.spec.table, item.spec.sheet)
-    loader = Loader(connection, table, item.load_id, item.file, item.spec.origin)
-    problems: dict[tuple[str, str], Problem] = {}
-    for part in read_flat(table, opened):
-        loader.add(part.valid, part.rejected, part.rows_read)
+    loaders: dict[tuple[str, str], Loader] = {}
+    problems: dict[tuple[str, str, str, str], Problem] = {}
+    n_rows = 0
+    reader = reader_of(item)
+    report.kinds[item.file] = reader.KIND
+    for part in reader.read(item, say):
+        if part.table is not None:
+            loader = loaders.get((part.file, part.table.name))
+            if loader is None:
+                load_id = item.item_id if not loaders else f"{item.item_id}-{len(loaders) + 1}"
+                loader = Loader(connection, part.table, load_id, part.file, item.spec.origin)
+                loaders[part.file, part.table.name] = loader
+            loader.add(part.valid, part.rejected, part.rows_read)
+            n_rows += part.rows_read
         for problem in part.problems:
-            key = (problem.rule, problem.column)
+            key = (problem.file, problem.rule, problem.column, problem.what)
             problems[key].absorb(problem) if key in problems else problems.setdefault(key, problem)
-        rate = loader.result.rows_read / max(time.monotonic() - started, 1e-6)
-        say(f"{item.file}: {loader.result.rows_read:,} rows, {rate:,.0f}/s")
-    if duplicate := loader.reject_duplicate_keys():
-        problems[duplicate.rule, duplicate.column] = duplicate
+        say(f"{item.file}: {n_rows:,} rows, {n_rows / max(time.monotonic() - started, 1e-6):,.0f}/s")
     versions = f"hpd-warehouse {hpd_version()}, duckdb {duckdb.__version__}, polars {polars.__version__}, pandera {pandera.__version__}"
-    result = loader.finish({
-        "input_number": item.number, "input_name": item.spec.name, "sha256": item.sha256, "n_bytes": item.n_bytes,
-        "seconds": round(time.monotonic() - started, 3), "versions": versions})  # fmt: skip
-    n_values = loader.n_values()
-    for key, problem in problems.items():
-        problem.n_found = n_values[key]
-        if problem.outcome:
+    checksums = {_shown(item.path, item.file, name): (sha256, size) for name, sha256, size in item.files}
+    for loader in loaders.values():
+        if duplicate := loader.reject_duplicate_keys():
+            problems[duplicate.file, duplicate.rule, duplicate.column, duplicate.what] = duplicate
+        sha256, n_bytes = checksums[loader.file]
+        result = loader.finish({
+            "item_file": item.file, "item_id": item.item_id, "input_number": item.number,
+            "input_name": item.spec.name, "sha256": sha256, "n_bytes": n_bytes,
+            "seconds": round(time.monotonic() - started, 3), "versions": versions})  # fmt: skip
+        for rule_and_column, n_found in loader.n_values().items():
+            same = [p for p in problems.values() if (p.file, p.rule, p.column) == (loader.file, *rule_and_column)]
+            if len(same) == 1:
+                same[0].n_found = n_found
+        report.loaded.append(f"{loader.file}: {loader.table.name}, {result.rows_loaded:,} of {result.rows_read:,} rows"
+                             + (f", {result.rows_rejected:,} rejected" if result.rows_rejected else ""))  # fmt: skip
+        report.rows_read += result.rows_read
+        report.rows_loaded += result.rows_loaded
+        report.rows_rejected += result.rows_rejected
+    for problem in problems.values():
+        if problem.outcome == "rows rejected":
             problem.outcome = f"{problem.n_lines:,} {'row' if problem.n_lines == 1 else 'rows'} rejected"
-    report.problems += [*opened.notes, *problems.values()]
-    report.loaded.append(f"{item.file}: {table.name}, {result.rows_loaded:,} of {result.rows_read:,} rows"
-                         + (f", {result.rows_rejected:,} rejected" if result.rows_rejected else ""))  # fmt: skip
-    report.rows_read += result.rows_read
-    report.rows_loaded += result.rows_loaded
-    report.rows_rejected += result.rows_rejected
+    report.problems += problems.values()

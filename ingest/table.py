@@ -9,13 +9,14 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import polars as pl
@@ -23,9 +24,13 @@ import pyarrow.parquet as pq
 
 from ingest.errors import InputError, Problem, printable
 
+if TYPE_CHECKING:
+    import fastexcel
+
 HEAD_BYTES, BLOCK_BYTES = 64 << 10, 16 << 20
 MAX_RECORD_BYTES = 64 << 20  # a longer record is an unclosed quote, not a row
 BOMB_BYTES, BOMB_RATIO = 256 << 20, 200  # real tables pack 5- to 50-fold
+WORKBOOK_ERRORS = {"Div0": "#DIV/0!", "NA": "#N/A", "Name": "#NAME?", "Null": "#NULL!", "Num": "#NUM!", "Ref": "#REF!"}
 NEWLINE, QUOTE, RETURN = 10, 34, 13
 
 
@@ -293,6 +298,17 @@ def _stray_quote(block: np.ndarray, quotes: np.ndarray, delimiter: str) -> int:
 # --- workbooks and Parquet ----------------------------------------------------------------------------
 
 
+def _with_errors(sheet: fastexcel.ExcelSheet) -> pl.DataFrame:
+    """The cells of a sheet as text; a cell that holds an error shows it, as the reader would make it blank."""
+    batch, errors = sheet.to_arrow_with_errors()
+    cells = pl.DataFrame(batch)
+    for error in errors.errors if errors else ():
+        row, column = error.offset_position
+        if found := re.search(r"Error\((\w+)\)", error.detail):
+            cells[row, column] = WORKBOOK_ERRORS.get(found[1], "#VALUE!")
+    return cells
+
+
 def _open_workbook(path: Path, file: str, sheet: str | None) -> Table:
     import fastexcel  # only workbooks need it
 
@@ -307,7 +323,7 @@ def _open_workbook(path: Path, file: str, sheet: str | None) -> Table:
             _refuse(file, "no_such_sheet", f"has no sheet '{printable(sheet)}'", found=book.sheet_names,
                     fix="name one of these")  # fmt: skip
         name = sheet or book.sheet_names[0]
-        cells = book.load_sheet(name, header_row=None, skip_rows=0, dtypes="string").to_polars()
+        cells = _with_errors(book.load_sheet(name, header_row=None, skip_rows=0, dtypes="string"))
     except (zipfile.BadZipFile, fastexcel.FastExcelError):
         _refuse(file, "damaged", "is not a readable workbook", fix="save it again as .xlsx, or as CSV UTF-8")
         raise  # unreachable

@@ -14,8 +14,10 @@ import pandera.polars as pa
 import polars as pl
 
 from schemas.amplification_counts import AmplificationCounts
+from schemas.copy_number import CopyNumberProfiles, GenePanels
 from schemas.hpd_by_amplification import HpdByAmplification
 from schemas.patients import Patients
+from schemas.samples import Samples
 from schemas.trials import Trials
 
 
@@ -27,6 +29,7 @@ class RawTable:
     grain: str
     key: tuple[str, ...]
     model: type[pa.DataFrameModel]
+    is_flat: bool = True  # filled from flat files with the same columns; otherwise from genomic files
 
     @cached_property
     def schema(self) -> pa.DataFrameSchema:
@@ -64,7 +67,7 @@ TABLES = {
         RawTable(
             "amplification_counts",
             "one source, study, cancer type and gene set",
-            ("source", "study_id", "cancer_type_reported", "genes"),
+            ("source", "study_id", "cancer_type_reported", "genes", "unit"),
             AmplificationCounts,
         ),
         RawTable(
@@ -73,5 +76,11 @@ TABLES = {
             ("report_id", "cancer_type_reported", "genes", "outcome"),
             HpdByAmplification,
         ),
+        RawTable("samples", "one sample of one study", ("study_id", "sample_id"), Samples, is_flat=False),
+        RawTable(
+            "copy_number_profiles", "one gene of one study", ("study_id", "gene"), CopyNumberProfiles, is_flat=False
+        ),
+        RawTable("gene_panels", "one gene of one panel", ("panel_id", "gene"), GenePanels, is_flat=False),
     )
 }
+FLAT_TABLES = {name: table for name, table in TABLES.items() if table.is_flat}

@@ -43,7 +43,7 @@ class Patients(pa.DataFrameModel):
     hpd_definition: str = pa.Field(
         nullable=True,
         description="Code of the definition behind is_hpd_reported. Blank: not printed.",
-        metadata={"example": "JU_2019"},
+        metadata={"example": "KATO_TTF_BURDEN_PACE"},
     )
     is_hpd_reported: bool = pa.Field(
         nullable=True,

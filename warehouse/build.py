@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -34,20 +35,23 @@ class DbtBuild:
     def __init__(self, settings: Settings, lock: int) -> None:
         """Start the child; it inherits `lock`, so that nobody writes while it still does."""
         self._settings = settings
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115  what dbt says aside is shown only if it dies
         self._child = subprocess.Popen(
             [sys.executable, "-m", "warehouse.build", str(settings.dbt_project), str(settings.dbt_work)],
             env={**os.environ, "HPD_HOME": str(settings.home), "PYTHONPATH": str(PROJECT)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=self._said,
             text=True,
             pass_fds=[lock],
+            umask=0o077,  # what it writes holds patients
         )
 
     def cancel(self) -> None:
         """Stop, built or not."""
         self._child.kill()
         self._child.wait()
-        for stream in (self._child.stdin, self._child.stdout):
+        for stream in (self._child.stdin, self._child.stdout, self._said):
             stream.close()
 
     def run(self, say: Callable[[str, int, int], None]) -> BuildResult:
@@ -74,7 +78,10 @@ class DbtBuild:
                 trouble = message["trouble"]
         child.wait()
         if result is None:
-            raise BuildError(f"ERROR dbt could not build the project: {trouble or f'exit status {child.returncode}'}; "
+            self._said.seek(0)
+            last = self._said.read().decode(errors="replace").strip().rpartition("\n")[2]
+            trouble = trouble or printable(last, 300) or f"exit status {child.returncode}"
+            raise BuildError(f"ERROR dbt could not build the project: {trouble}; "
                              f"its log is {self._settings.dbt_work / 'logs' / 'dbt.log'}")  # fmt: skip
         return result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import duckdb
@@ -40,6 +41,7 @@ def open_build(settings: Settings, read_only: bool = False) -> duckdb.DuckDBPyCo
     path = settings.build_db
     if read_only and not path.exists():
         raise HpdError(f"ERROR {printable(path, 200)}: nothing is loaded yet; run `hpd refresh`")
+    mask = os.umask(0o077)  # the write-ahead log holds patients too
     try:
         connection = duckdb.connect(str(path), read_only=read_only)
     except duckdb.IOException as error:
@@ -51,7 +53,10 @@ def open_build(settings: Settings, read_only: bool = False) -> duckdb.DuckDBPyCo
         raise HpdError(_damaged(path, error)) from None
     except duckdb.Error as error:
         raise HpdError(_damaged(path, error)) from None
+    finally:
+        os.umask(mask)
     if not read_only:
+        connection.execute("set memory_limit = '500MB'")  # loading streams; what does not fit spills to disk
         path.chmod(0o600)
     return connection
 

@@ -41,11 +41,21 @@ def writer_lock(settings: Settings, command: str, wait_seconds: float = 0) -> It
         os.close(descriptor)
 
 
+def _is_still_there(descriptor: int, settings: Settings) -> bool:
+    """Whether what is locked is the file that others would lock."""
+    try:
+        return os.fstat(descriptor).st_ino == settings.lock_file.stat().st_ino
+    except FileNotFoundError:
+        return False
+
+
 def _acquire(descriptor: int, settings: Settings, wait_seconds: float) -> None:
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not _is_still_there(descriptor, settings):
+                raise BusyError(f"ERROR {printable(settings.lock_file, 200)}: was removed while waiting; try again")
             return
         except BlockingIOError:
             if time.monotonic() >= deadline:

@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 
 from ingest.errors import PublishError, printable
-from ingest.pipeline import Item, rules_version
+from ingest.pipeline import rules_version
 from ingest.settings import Settings, hpd_version
 
 STORAGE_VERSION = "v1.0.0"  # read by every DuckDB since 1.1.3, and so by the BI tools that bundle one
@@ -39,11 +39,11 @@ RELEASE_INPUTS = (
 )
 
 
-def fingerprint(items: list[Item], settings: Settings) -> str:
-    """Checksum of everything a release depends on: the inputs in order, our code, the dbt project."""
+def fingerprint(inputs: list[tuple[int, str]], settings: Settings) -> str:
+    """Checksum of everything a release depends on: the inputs (number, item_id), our code, the dbt project."""
     digest = hashlib.sha256(rules_version().encode())
-    for item in items:
-        digest.update(f"{item.number}\0{item.load_id}\0".encode())
+    for number, item_id in inputs:
+        digest.update(f"{number}\0{item_id}\0".encode())
     for path in sorted(settings.dbt_project.rglob("*")):
         if path.suffix in (".sql", ".yml", ".csv", ".md", ".py") and "target" not in path.parts:
             digest.update(path.read_bytes())
@@ -60,6 +60,11 @@ def in_service(settings: Settings) -> dict | None:
             return dict(zip(RELEASE, row, strict=True))
     except (duckdb.Error, OSError, ValueError):
         return None
+
+
+def loaded_inputs(connection: duckdb.DuckDBPyConnection) -> list[tuple[int, str]]:
+    """What the build database holds: (input_number, item_id), in order."""
+    return connection.sql("select distinct input_number, item_id from audit.loads order by 1").fetchall()
 
 
 def mark_build(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import duckdb
+
 from ingest.errors import HpdError, printable
 from ingest.pipeline import Item
 from ingest.settings import Settings
 from warehouse.connection import open_build
 from warehouse.publish import fingerprint, in_service, release_in_service, releases
 
-COLUMNS = ("source_file", "table_name", "data_origin", "rows_read", "rows_loaded", "rows_rejected", "load_id")
+COLUMNS = (
+    "source_file", "table_name", "data_origin", "rows_read", "rows_loaded", "rows_rejected", "item_file", "item_id",
+)  # fmt: skip
 
 
 def status_of(items: list[Item], settings: Settings) -> dict:
@@ -24,11 +28,15 @@ def status_of(items: list[Item], settings: Settings) -> dict:
             with open_build(settings, read_only=True) as connection:
                 rows = connection.sql(f"select {', '.join(COLUMNS)} from audit.loads order by input_number").fetchall()
             loaded = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+        except duckdb.CatalogException:
+            pass  # made by something else than a load: nothing is loaded
         except HpdError as error:
             trouble = str(error)
-    known = {row["source_file"]: row["load_id"] for row in loaded}
+    known = {row["item_file"]: row["item_id"] for row in loaded}
     release = in_service(settings)
-    is_current = release is not None and release["fingerprint"] == fingerprint(items, settings)
+    is_current = release is not None and release["fingerprint"] == fingerprint(
+        [(i.number, i.item_id) for i in items], settings
+    )
     return {
         "home": str(settings.home),
         "loaded": loaded,
@@ -37,7 +45,7 @@ def status_of(items: list[Item], settings: Settings) -> dict:
         "in_service": release_in_service(settings),
         "refresh_would": {
             "do_nothing": is_current,
-            "load": [i.file for i in items if known.get(i.file) != i.load_id],
+            "load": [i.file for i in items if known.get(i.file) != i.item_id],
             "remove": sorted(known.keys() - {i.file for i in items}),
         },
         "trouble": trouble,
@@ -58,7 +66,9 @@ def describe(found: dict) -> str:
     lines.append(f"published: release {release['release_id']}" if release else "published: nothing yet")
     if len(found["releases"]) > 1:
         lines.append(f"  kept: {', '.join(found['releases'])}")
-    if would["do_nothing"]:
+    if found["trouble"]:
+        lines.append("what a refresh would do cannot be told")
+    elif would["do_nothing"]:
         lines.append("a refresh would do nothing")
     else:
         steps = [

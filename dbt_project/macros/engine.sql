@@ -15,11 +15,13 @@
 {% macro default__text_list(column) -%} string_agg(distinct {{ column }}, ', ' order by {{ column }}) {%- endmacro %}
 {% macro spark__text_list(column) -%} array_join(array_sort(collect_set({{ column }})), ', ') {%- endmacro %}
 
-{#- One row per item of a list column, as `item`. -#}
+{#- One row per item of a list column, as `item`, with its place in the list, 1 = first, as `item_number`. -#}
 {% macro unnest(relation, columns, list_column) %}{{ return(adapter.dispatch('unnest')(relation, columns, list_column)) }}{% endmacro %}
 {% macro default__unnest(relation, columns, list_column) -%}
-    select {{ columns }}, unnest({{ list_column }}) as item from {{ relation }}
+    select {{ columns }}, unnest({{ list_column }}) as item, generate_subscripts({{ list_column }}, 1) as item_number
+    from {{ relation }}
 {%- endmacro %}
 {% macro spark__unnest(relation, columns, list_column) -%}
-    select {{ columns }}, explode({{ list_column }}) as item from {{ relation }}
+    select {{ columns }}, item, position + 1 as item_number
+    from (select *, posexplode({{ list_column }}) as (position, item) from {{ relation }})
 {%- endmacro %}

@@ -1,5 +1,6 @@
 -- Every column of every mart in the database is in data_dictionary, with its name, place and type.
 -- depends_on: {{ ref('amplification_by_cancer') }}
+-- depends_on: {{ ref('amplification_by_study') }}
 -- depends_on: {{ ref('attrition') }}
 -- depends_on: {{ ref('data_quality') }}
 -- depends_on: {{ ref('hpd_amplification_by_cancer') }}

@@ -1,11 +1,24 @@
--- Rows read are rows loaded and rows rejected, and every rejected row is there with its reason.
-with rejected as (
+-- Rows read are rows loaded and rows rejected, and every rejected row is there with its reason. A line of a
+-- matrix of calls stays when single cells of it are rejected.
+with kept as (
+
+    select distinct
+        load_id,
+        source_line
+    from {{ ref('stg_copy_number_profiles') }}
+
+),
+
+rejected as (
 
     select
-        load_id,
-        count(distinct source_line) as n_lines
-    from {{ ref('stg_rejected_rows') }}
-    group by load_id
+        rejected_rows.load_id,
+        count(distinct rejected_rows.source_line) as n_lines
+    from {{ ref('stg_rejected_rows') }} as rejected_rows
+    left join kept
+        on rejected_rows.load_id = kept.load_id and rejected_rows.source_line = kept.source_line
+    where kept.load_id is null
+    group by rejected_rows.load_id
 
 )
 

@@ -20,6 +20,21 @@ with raw_rows as (
         'hpd_by_amplification' as table_name,
         _load_id as load_id
     from {{ source('raw', 'hpd_by_amplification') }}
+    union all
+    select
+        'samples' as table_name,
+        _load_id as load_id
+    from {{ source('raw', 'samples') }}
+    union all
+    select
+        'copy_number_profiles' as table_name,
+        _load_id as load_id
+    from {{ source('raw', 'copy_number_profiles') }}
+    union all
+    select
+        'gene_panels' as table_name,
+        _load_id as load_id
+    from {{ source('raw', 'gene_panels') }}
 
 ),
 

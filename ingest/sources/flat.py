@@ -4,35 +4,35 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from ingest.errors import InputError, Problem
 from ingest.parse import parse
+from ingest.sources.part import Part
 from ingest.table import Table, open_table
 from ingest.validate import describe, validate
-from schemas import TABLES, RawTable
+from schemas import FLAT_TABLES, RawTable
+
+if TYPE_CHECKING:
+    from ingest.pipeline import Item
 
 KIND = "flat table (CSV, TSV, XLSX, Parquet)"
 
 
-@dataclass
-class Part:
-    """A stretch of rows on their way into a raw table.
+def recognise(path: Path) -> bool:
+    """Any file: what it is for is said by its header."""
+    return not path.is_dir()
 
-    Attributes:
-        valid: every column of the raw table, typed, and `_line`.
-        rejected: findings (`_line`, `column`, `value`, `rule`) with `message` and `row_json`.
-        problems: the findings summed up, one per rule and column.
-    """
 
-    rows_read: int
-    valid: pl.DataFrame
-    rejected: pl.DataFrame
-    problems: list[Problem] = field(default_factory=list)
+def read(item: Item, say: Callable[[str], None]) -> Iterator[Part]:
+    """The rows of a flat file."""
+    table, opened = open_flat(item.path, item.file, item.spec.table, item.spec.sheet)
+    yield Part.of_notes(item.file, opened.notes)
+    yield from read_flat(table, opened)
 
 
 def open_flat(path: Path, file: str, table_name: str | None, sheet: str | None) -> tuple[RawTable, Table]:
@@ -42,7 +42,7 @@ def open_flat(path: Path, file: str, table_name: str | None, sheet: str | None) 
         InputError: it cannot be read, or its header fits no raw table.
     """
     opened = open_table(path, file, sheet)
-    table = TABLES[table_name] if table_name else _recognise(opened)
+    table = FLAT_TABLES[table_name] if table_name else _recognise(opened)
     opened.header = _rename(opened, table)
     return table, opened
 
@@ -56,11 +56,11 @@ def _recognise(opened: Table) -> RawTable:
         n_known, n_exact = len(named & set(table.columns)), len(set(opened.header) & set(table.columns))
         return n_required == 1, n_known, n_exact, n_required
 
-    best = max(TABLES.values(), key=score)
+    best = max(FLAT_TABLES.values(), key=score)
     if score(best)[1] < 2:
         raise InputError(Problem(
             opened.file, "unknown_table", "the header fits no table", lines=_header_lines(opened), found=opened.header,
-            n_found=len(opened.header), allowed=", ".join(TABLES),
+            n_found=len(opened.header), allowed=", ".join(FLAT_TABLES),
             fix=f"`hpd template {best.name}` prints a header to start from"))  # fmt: skip
     return best
 
@@ -114,10 +114,11 @@ def read_flat(table: RawTable, opened: Table) -> Iterator[Part]:
         text = block.rows.rename(dict(zip(block.rows.columns[: len(opened.header)], opened.header, strict=True)))
         typed, parsed = parse(text, table)
         valid, findings = validate(typed, text, parsed, table)
-        part = Part(text.height + block.ragged.height, valid, _with_rows(findings, text))
+        part = Part(table, opened.file, text.height + block.ragged.height, valid, _with_rows(findings, text))
         part.problems = _sum_up(findings, table, opened.file)
         if block.ragged.height:
-            part.rejected, ragged = _with_ragged(part.rejected, block.ragged, opened)
+            rows, ragged = ragged_rows(block.ragged, opened)
+            part.rejected = pl.concat([part.rejected, rows])
             part.problems.append(ragged)
         messages = {(p.rule, p.column): p.what for p in part.problems}
         part.rejected = part.rejected.with_columns(message=pl.Series([
@@ -139,7 +140,8 @@ def _with_rows(findings: pl.DataFrame, text: pl.DataFrame) -> pl.DataFrame:
     return findings.join(whole, on="_line", how="left", maintain_order="left").select(*_REJECTED)
 
 
-def _with_ragged(rejected: pl.DataFrame, ragged: pl.DataFrame, opened: Table) -> tuple[pl.DataFrame, Problem]:
+def ragged_rows(ragged: pl.DataFrame, opened: Table) -> tuple[pl.DataFrame, Problem]:
+    """Lines with the wrong number of fields as rejected rows, and as one problem."""
     rows = ragged.select(
         "_line", column=pl.lit(""), rule=pl.lit("ragged_line"),
         value=pl.format("{} field{}", "n_fields", pl.when(pl.col("n_fields") == 1).then(pl.lit("")).otherwise(pl.lit("s"))),
@@ -151,7 +153,7 @@ def _with_ragged(rejected: pl.DataFrame, ragged: pl.DataFrame, opened: Table) ->
         n_lines=rows.height, found=values[:3], n_found=len(values), allowed=f"{len(opened.header)} fields",
         outcome="rows rejected", fix="put cells that hold the separator in quotes",
     )  # fmt: skip
-    return pl.concat([rejected, rows.select(rejected.columns)]), problem
+    return rows.select(*_REJECTED), problem
 
 
 def _sum_up(findings: pl.DataFrame, table: RawTable, file: str) -> list[Problem]:

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from ingest import load
-from ingest.load import Loader, ensure_tables, loaded_ids, remove_load, transaction
+from ingest.load import Loader, ensure_tables, loaded_ids, remove_item, transaction
 from schemas import TABLES
 
 TRIALS = TABLES["trials"]
@@ -163,12 +163,13 @@ def test_values_that_broke_a_rule_are_counted_once_each(db: duckdb.DuckDBPyConne
     assert part.n_values() == {("x", "x"): 3}
 
 
-def test_removing_a_load_takes_its_rows_and_no_others(db: duckdb.DuckDBPyConnection) -> None:
-    for load_id, file in (("id1", "f.csv"), ("id2", "g.csv")):
+def test_removing_an_item_takes_the_rows_of_all_its_loads_and_no_others(db: duckdb.DuckDBPyConnection) -> None:
+    for load_id, file, item in (("id1", "f/a.csv", "f"), ("id1-2", "f/b.csv", "f"), ("id2", "g.csv", "g.csv")):
         part = loader(db, load_id, file)
         part.add(typed(("A", "NSCLC")), rejected(3), 2)
-        part.finish({})
-    remove_load(db, "id1")
+        part.finish({"item_file": item, "item_id": load_id.partition("-")[0]})
+    assert loaded_ids(db) == {"f": "id1", "g.csv": "id2"}
+    remove_item(db, "f")
     assert counts(db) == (1, 1, 1)
     assert loaded_ids(db) == {"g.csv": "id2"}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from ingest.errors import UsageError
 from ingest.load import Loader
 from ingest.pipeline import BUNDLED, Item, Report, Spec, discover, run, specs_from
 from ingest.settings import Settings
-from schemas import TABLES
+from schemas import FLAT_TABLES, TABLES
 
 HEADER = "report_id,cancer_type_reported,hpd_definition,n_evaluable,n_hpd\n"
 A, B, BAD = "A,NSCLC,X,50,6\n", "B,NSCLC,X,50,6\n", "C,NSCLC,X,50,60\n"
@@ -104,7 +106,7 @@ def test_paths_in_a_configuration_are_relative_to_it(folder: Path) -> None:
     assert (item.path, item.file) == (Path("sub/own.csv"), "own.csv")
 
 
-KEYS = "path, name, origin, table, sheet"
+KEYS = "path, name, origin, table, sheet, genes, study_id, study_group, source, cancer_type, samples"
 NO_INPUTS = f"holds no [[inputs]] (or something beside them); allowed: [[inputs]] tables with {KEYS}"
 
 
@@ -191,6 +193,40 @@ def test_two_sheets_of_one_workbook_are_two_inputs(db: duckdb.DuckDBPyConnection
     assert rows(db, "report_id, _source_file") == [("A", "own.xlsx[lung]"), ("B", "own.xlsx[skin]")]
 
 
+def test_what_is_no_regular_file_is_refused_without_waiting_for_it(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.csv")
+    assert refused("pipe.csv", "/dev/zero") == [
+        f"ERROR {name}: is not a file that can be read again; nothing of it was loaded; name a file"
+        for name in ("pipe.csv", "/dev/zero")
+    ]
+
+
+def test_links_in_a_circle_are_refused(folder: Path) -> None:
+    (folder / "a.csv").symlink_to("b.csv")
+    (folder / "b.csv").symlink_to("a.csv")
+    (message,) = refused("a.csv")
+    assert message.startswith("ERROR a.csv: cannot be opened (")
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-this-name/own.csv", "own\0.csv"])
+def test_a_path_that_cannot_be_resolved_is_refused(name: str) -> None:
+    (message,) = refused(name)
+    assert "cannot be opened (" in message
+    assert "\0" not in message
+
+
+def test_two_inputs_of_one_shown_name_are_refused(folder: Path) -> None:
+    for name in ("a", "b"):
+        (folder / name).mkdir()
+        (folder / name / "own.csv").write_text(HEADER + A)
+    specs = [Spec("own.csv", "own", base=folder / name) for name in ("a", "b")]
+    items, failed, _ = discover(specs, Settings(home=folder))
+    assert [item.path for item in items] == [folder / "a" / "own.csv"]
+    assert list(map(str, failed)) == [
+        "ERROR own.csv: two inputs have this name; nothing of it was loaded; name the folder ./own.csv"
+    ]
+
+
 # --- loading -------------------------------------------------------------------------------------------
 
 
@@ -214,26 +250,28 @@ def test_the_same_bytes_twice_change_nothing(db: duckdb.DuckDBPyConnection, load
     assert everything(db) == before
 
 
-def test_the_same_bytes_give_the_same_load_id() -> None:
+def test_the_same_bytes_give_the_same_item_id() -> None:
     Path("own.csv").write_text(HEADER + A)
     first = items_of("own.csv")
     Path("own.csv").write_text(HEADER + A)
     assert items_of("own.csv") == first
 
 
-@pytest.mark.parametrize("option", ['origin = "simulated"', 'name = "ours"', 'table = "trials"'])
-def test_another_option_gives_another_load_id(option: str) -> None:
+@pytest.mark.parametrize(
+    "option", ['origin = "simulated"', 'name = "ours"', 'table = "trials"', 'genes = "all"', 'cancer_type = "SARC"']
+)
+def test_another_option_gives_another_item_id(option: str) -> None:
     Path("own.csv").write_text(HEADER + A)
     (plain,) = items_of("own.csv")
     (other,) = items_of(config=toml(f'[[inputs]]\npath = "own.csv"\n{option}\n'))
-    assert plain.load_id != other.load_id
+    assert plain.item_id != other.item_id
 
 
-def test_changed_rules_give_another_load_id(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changed_rules_give_another_item_id(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("own.csv").write_text(HEADER + A)
     (before,) = items_of("own.csv")
     monkeypatch.setattr(pipeline, "rules_version", lambda: "another")
-    assert items_of("own.csv")[0].load_id != before.load_id
+    assert items_of("own.csv")[0].item_id != before.item_id
 
 
 def test_a_changed_file_replaces_its_own_rows_only(db: duckdb.DuckDBPyConnection, load: Callable[..., Report]) -> None:
@@ -354,7 +392,8 @@ def test_the_load_is_recorded_with_its_checksum_size_and_versions(
     (item,) = items_of("own.csv")
     load("own.csv")
     ((sha256, n_bytes, versions),) = db.sql("select sha256, n_bytes, versions from audit.loads").fetchall()
-    assert (sha256, n_bytes) == (item.sha256, len(HEADER + A))
+    assert item.files == (("", sha256, n_bytes),)
+    assert n_bytes == len(HEADER + A)
     assert versions.startswith("hpd-warehouse ")
     assert f"duckdb {duckdb.__version__}, polars {pl.__version__}, pandera " in versions
 
@@ -393,9 +432,23 @@ def test_a_run_without_files_removes_everything(db: duckdb.DuckDBPyConnection, l
 # --- templates -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_what_a_template_prints_is_a_valid_file_of_one_row(name: str) -> None:
-    Path("own.csv").write_text(CliRunner().invoke(main, ["template", name]).stdout)
+def template(name: str) -> str:
+    return CliRunner().invoke(main, ["template", name]).stdout
+
+
+@pytest.mark.parametrize("name", FLAT_TABLES)
+def test_a_template_alone_holds_no_row_so_that_its_example_is_never_loaded(name: str) -> None:
+    Path("own.csv").write_text(template(name))
+    result = CliRunner().invoke(main, ["validate", "own.csv"])
+    assert (result.stdout, result.exit_code) == ("", 1)
+    assert "has a header and no rows" in result.stderr
+
+
+@pytest.mark.parametrize("name", FLAT_TABLES)
+def test_a_template_and_a_row_such_as_its_example_are_a_valid_file(name: str) -> None:
+    text = template(name)
+    (example,) = re.findall(r"^\"?# example: (.*)$", text, re.MULTILINE)
+    Path("own.csv").write_text(f"{text}{example}\n")
     result = CliRunner().invoke(main, ["validate", "own.csv"])
     assert result.stdout == "1 file, 1 row read, 1 good, 0 bad\n"
     assert f"loaded own.csv: {name}, 1 of 1 rows" in result.stderr

@@ -60,3 +60,19 @@ def test_a_folder_that_cannot_be_written_is_said_with_the_way_out(tmp_path: Path
         writer_lock(Settings(tmp_path / "file" / "home"), "refresh"),
     ):
         pass
+
+
+def test_a_lock_file_that_was_removed_does_not_let_a_second_writer_in_unseen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    flock = fcntl.flock
+
+    def remove_before(descriptor: int, operation: int) -> None:
+        (tmp_path / ".lock").unlink()
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", remove_before)
+    with pytest.raises(BusyError, match="was removed while waiting"), writer_lock(Settings(tmp_path), "refresh"):
+        pass

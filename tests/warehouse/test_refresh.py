@@ -179,14 +179,27 @@ def test_of_two_refreshes_at_once_the_second_is_told_and_loses_nothing(
     assert ask(warehouse) == [(259, 1402, 8)]
 
 
-def test_the_three_steps_one_by_one_do_what_refresh_does(published: Path, tmp_path: Path) -> None:
-    home = tmp_path / "steps"
-    run_hpd("load", "bundled", home=home)
+def test_the_three_steps_one_by_one_do_what_refresh_does(tmp_path: Path, own_trial: Callable[..., Path]) -> None:
+    home, own = tmp_path / "steps", own_trial(n=100, k=50)
+    run_hpd("load", "bundled", own, home=home)
     assert "the last build did not finish" in run_hpd("publish", home=home, status=1).stderr
-    run_hpd("build", "bundled", home=home)
+    run_hpd("build", home=home)
     run_hpd("publish", home=home)
-    assert all_marts(home) == all_marts(published)
-    assert "nothing changed" in run_hpd("refresh", "bundled", home=home).stderr
+    assert ask(home) == [(259, 1402, 8)]
+    assert "nothing changed" in run_hpd("refresh", "bundled", own, home=home).stderr
+    # the release knows what it was made from, whatever is named now
+    assert f"a refresh would remove {own}" in run_hpd("status", "bundled", home=home).stdout
+
+
+def test_an_unknown_label_is_pointed_out(warehouse: Path, own_trial: Callable[..., Path]) -> None:
+    own = own_trial(cancer="Melanom", n=10, k=1)
+    done = run_hpd("refresh", "bundled", own, home=warehouse)
+    assert f"NOTE {own}: 1 row, the first on line 2: a cancer label that the vocabulary does not know" in done.stderr
+
+
+def test_everything_that_may_hold_patients_is_for_its_owner_alone(warehouse: Path) -> None:
+    for path in (warehouse / "build.duckdb", *(warehouse / "dbt").rglob("*.log")):
+        assert path.stat().st_mode & 0o077 == 0, path
 
 
 def test_plain_dbt_build_in_the_project_folder_needs_no_environment(warehouse: Path, tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ mapped as (
             as is_cancer_type_mapped,
         coalesce(gene_sets.gene_set, counts.genes) as gene_set,
         gene_sets.gene_set is not null as is_gene_set_known,
+        tcga.label as tcga_code,
         -- an own source is a hospital's unless the vocabulary says otherwise
         coalesce(sources.source_class, 'institutional') as source_class
     from counts
@@ -85,6 +86,13 @@ final as (
         source,
         source_class,
         study_id,
+        -- as cBioPortal names the studies of a TCGA cohort: sarc_tcga, sarc_tcga_pan_can_atlas_2018
+        case
+            when source <> 'TCGA' then study_id
+            when split_part(study_id, '_tcga', 1) <> study_id
+                then 'tcga_' || lower(split_part(study_id, '_tcga', 1))
+            else coalesce('tcga_' || lower(tcga_code), study_id)
+        end as study_group,
         cancer_type_code_reported,
         cancer_type_reported,
         oncotree_code,
@@ -108,6 +116,7 @@ final as (
             "case when call_method = 'gistic2_like_recomputed' then 'calls_recomputed_not_published' end",
             "case when n_assayed = 0 then 'nothing_assayed' end",
         ]) }} as flags,
+        input_number,
         data_origin,
         is_simulated,
         load_id,

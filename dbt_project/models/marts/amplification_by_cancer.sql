@@ -1,11 +1,13 @@
 -- Grain: source x cancer type x gene set x unit.
--- Inputs: cleaned_amplification_counts, cleaned_cancer_type_groups.
+-- Inputs: amplification_by_study (the counted rows), cleaned_cancer_type_groups.
 -- Counts go to their own cancer type and to every wider one (LUAD to NSCLC, KIRC to RCC, all to ALL_CANCERS),
--- except where the study counts a wider one itself: then that row stands, there and in all above it, and its
--- parts are not added again. Inner joins only find the parts of a total; no row of the inputs hangs on them.
+-- except where the study publishes a wider one itself: then that row stands, there and in all above it, and
+-- its parts are not added again. Computed counts have each sample in one cancer type: an NSCLC row beside a
+-- LUAD row is no total but the samples of no given type, and is added.
+-- Inner joins only find the parts of a total; no row of the inputs hangs on them.
 with counts as (
 
-    select * from {{ ref('cleaned_amplification_counts') }} where not is_repeated
+    select * from {{ ref('amplification_by_study') }} where is_counted
 
 ),
 
@@ -33,7 +35,7 @@ grouped as (
 
 study_rows as (
 
-    select distinct source, study_id, cancer_type_code, gene_set, unit, is_simulated from counts
+    select distinct source, study_id, basis, cancer_type_code, gene_set, unit, is_simulated from counts
 
 ),
 
@@ -56,6 +58,7 @@ covered as (
     inner join study_rows as total
         on
             groups_of_part.group_code = total.cancer_type_code
+            and total.basis = 'published'
             and part.source = total.source
             -- a total over all cancers may hold the patients of the source's other studies
             and (part.study_id = total.study_id or total.cancer_type_code = 'ALL_CANCERS')
@@ -94,7 +97,7 @@ summed as (
         gene_set,
         unit,
         is_simulated,
-        min(cancer_type_reported) filter (where is_own_row) as cancer_type_reported,
+        min(cancer_type) filter (where is_own_row) as own_cancer_type,
         {{ text_list('cancer_type_code') }} as cancer_types_included,
         count(distinct study_id) as n_studies,
         -- unknown for one study is unknown for the sum
@@ -102,6 +105,13 @@ summed as (
             as n_samples_all,
         cast(sum(n_assayed) as bigint) as n_assayed,
         cast(sum(n_amplified) as bigint) as n_amplified,
+        cast(
+            case
+                when count(n_partially_assayed_amplified) = count(*)
+                    then sum(n_partially_assayed_amplified)
+            end as bigint
+        ) as n_partially_assayed_amplified,
+        {{ text_list('basis') }} as bases,
         {{ text_list('call_method') }} as call_method
     from judged
     where not is_covered
@@ -120,7 +130,7 @@ final as (
         summed.source,
         summed.source_class,
         summed.cancer_type_code,
-        coalesce(cancer_types.cancer_type, summed.cancer_type_reported) as cancer_type,
+        coalesce(cancer_types.cancer_type, summed.own_cancer_type) as cancer_type,
         summed.gene_set,
         summed.unit,
         summed.is_simulated,
@@ -129,9 +139,11 @@ final as (
         summed.n_samples_all,
         summed.n_assayed,
         summed.n_amplified,
+        summed.n_partially_assayed_amplified,
         {{ fraction('summed.n_amplified', 'summed.n_assayed') }} as amplified_fraction,
         {{ wilson_low('summed.n_amplified', 'summed.n_assayed') }} as amplified_ci_low,
         {{ wilson_high('summed.n_amplified', 'summed.n_assayed') }} as amplified_ci_high,
+        summed.bases,
         summed.call_method
     from summed
     left join cancer_types on summed.cancer_type_code = cancer_types.cancer_type_code

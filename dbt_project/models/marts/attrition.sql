@@ -1,5 +1,7 @@
 -- Grain: evidence x data origin x step x reason: where rows of the inputs went, and why.
--- Inputs: stg_loads and every cleaned model. Per evidence and origin, the first step is the sum of the rest.
+-- Inputs: stg_loads, stg_copy_number_profiles, stg_gene_panels and every cleaned model.
+-- Per evidence and origin, the first step is the sum of the rest. A line of a matrix of calls or of a panel
+-- counts when its gene is in a gene set; what became of the samples it speaks of is told under samples.
 with loads as (
 
     select * from {{ ref('stg_loads') }}
@@ -34,18 +36,125 @@ patients as (
 
 ),
 
+study_counts as (
+
+    select * from {{ ref('cleaned_study_counts') }}
+
+),
+
 amplification as (
 
     select
         'amplification_counts' as evidence,
-        data_origin,
-        case when is_repeated then 'repeated' else 'counted' end as step,
+        counts.data_origin,
         case
-            when is_repeated then 'the same counts stand on an earlier line or in an earlier input'
-            when not is_cancer_type_mapped then 'under its own label: not a cancer type of the vocabulary'
+            when counts.is_repeated then 'repeated'
+            when study_counts.is_counted then 'counted'
+            else 'not counted'
+        end as step,
+        case
+            when counts.is_repeated then 'the same counts stand on an earlier line or in an earlier input'
+            when not study_counts.is_counted
+                then 'another study of the same patients is counted: see amplification_by_study'
+            when not counts.is_cancer_type_mapped
+                then 'under its own label: not a cancer type of the vocabulary'
         end as reason,
-        n_assayed as n_evaluable
-    from {{ ref('cleaned_amplification_counts') }}
+        counts.n_assayed as n_evaluable
+    from {{ ref('cleaned_amplification_counts') }} as counts
+    left join study_counts
+        on
+            study_counts.basis = 'published'
+            and counts.source = study_counts.source
+            and counts.study_id = study_counts.study_id
+            and counts.cancer_type_code = study_counts.cancer_type_code
+            and counts.gene_set = study_counts.gene_set
+            and counts.unit = study_counts.unit
+            and counts.is_simulated = study_counts.is_simulated
+
+),
+
+counted_sets as (
+
+    select distinct
+        study_id,
+        gene_set,
+        is_simulated
+    from study_counts
+    where basis = 'computed' and is_counted
+
+),
+
+-- samples that are assayed for a gene set at least, and whether their study is counted for one of these
+assayed_samples as (
+
+    select
+        statuses.study_id,
+        statuses.sample_id,
+        statuses.is_simulated,
+        count(counted_sets.gene_set) > 0 as is_counted
+    from {{ ref('cleaned_gene_set_status') }} as statuses
+    left join counted_sets
+        on
+            statuses.study_id = counted_sets.study_id
+            and statuses.gene_set = counted_sets.gene_set
+            and statuses.is_simulated = counted_sets.is_simulated
+    where statuses.gene_set_status <> 'not_assayed'
+    group by statuses.study_id, statuses.sample_id, statuses.is_simulated
+
+),
+
+samples as (
+
+    select
+        'samples' as evidence,
+        samples.data_origin,
+        case
+            when samples.is_repeated then 'repeated'
+            when samples.exclusion_reason is null and assayed_samples.is_counted then 'counted'
+            else 'not counted'
+        end as step,
+        case
+            when samples.exclusion_reason is not null then samples.exclusion_reason
+            when assayed_samples.sample_id is null then 'no gene set was assayed in full'
+            when not assayed_samples.is_counted
+                then 'another study of the same patients is counted: see amplification_by_study'
+            when not samples.is_cancer_type_mapped
+                then 'under its own label: not a cancer type of the vocabulary'
+        end as reason,
+        cast(null as bigint) as n_evaluable
+    from {{ ref('cleaned_samples') }} as samples
+    left join assayed_samples
+        on
+            samples.study_id = assayed_samples.study_id
+            and samples.sample_id = assayed_samples.sample_id
+            and samples.is_simulated = assayed_samples.is_simulated
+
+),
+
+genes as (
+
+    select distinct gene from {{ ref('cleaned_gene_set_genes') }}
+
+),
+
+gene_lines as (
+
+    select 'copy_number_profiles' as evidence, data_origin, gene from {{ ref('stg_copy_number_profiles') }}
+    union all
+    select 'gene_panels' as evidence, data_origin, gene from {{ ref('stg_gene_panels') }}
+
+),
+
+lines as (
+
+    select
+        gene_lines.evidence,
+        gene_lines.data_origin,
+        case when genes.gene is null then 'not counted' else 'counted' end as step,
+        case when genes.gene is null then 'its gene is in no gene set' end as reason,
+        cast(null as bigint) as n_evaluable
+    from gene_lines
+    left join genes on gene_lines.gene = genes.gene
 
 ),
 
@@ -77,6 +186,10 @@ gone_and_kept as (
     select * from amplification
     union all
     select * from two_by_two
+    union all
+    select * from samples
+    union all
+    select * from lines
 
 ),
 

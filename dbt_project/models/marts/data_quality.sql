@@ -1,5 +1,6 @@
 -- Grain: file x table x rule x column: what was rejected at the door and what was flagged later.
 -- Inputs: stg_rejected_rows and the flags of every cleaned model.
+-- It is published: a column of a matrix of calls is a sample, and is not named.
 with rejected as (
 
     select
@@ -7,21 +8,39 @@ with rejected as (
         table_name,
         'rejected' as severity,
         rule,
-        column_name,
-        source_line
+        case
+            when table_name <> 'copy_number_profiles' then column_name
+            when column_name in ('', 'study_id', 'sample_id', 'gene', 'entrez_gene_id', 'call', 'calls')
+                then column_name
+            else '(a sample)'
+        end as column_name,
+        source_line,
+        cast(source_line as varchar) as row_name
     from {{ ref('stg_rejected_rows') }}
 
 ),
 
 reports as (
 
-    select source_file, 'trials' as table_name, source_line, flags from {{ ref('cleaned_reports') }}
+    select
+        source_file,
+        'trials' as table_name,
+        source_line,
+        cast(source_line as varchar) as row_name,
+        flags
+    from {{ ref('cleaned_reports') }}
 
 ),
 
 patients as (
 
-    select source_file, 'patients' as table_name, source_line, flags from {{ ref('cleaned_patients') }}
+    select
+        source_file,
+        'patients' as table_name,
+        source_line,
+        cast(source_line as varchar) as row_name,
+        flags
+    from {{ ref('cleaned_patients') }}
 
 ),
 
@@ -31,6 +50,7 @@ counts as (
         source_file,
         'amplification_counts' as table_name,
         source_line,
+        cast(source_line as varchar) as row_name,
         flags
     from {{ ref('cleaned_amplification_counts') }}
 
@@ -42,8 +62,22 @@ two_by_two as (
         source_file,
         'hpd_by_amplification' as table_name,
         source_line,
+        cast(source_line as varchar) as row_name,
         flags
     from {{ ref('cleaned_hpd_by_amplification') }}
+
+),
+
+samples as (
+
+    select
+        source_file,
+        'samples' as table_name,
+        source_line,
+        -- a list names many samples on one line
+        study_id || ' ' || sample_id as row_name,
+        flags
+    from {{ ref('cleaned_samples') }}
 
 ),
 
@@ -56,12 +90,14 @@ cleaned as (
     select * from counts
     union all
     select * from two_by_two
+    union all
+    select * from samples
 
 ),
 
 flagged as (
 
-    {{ unnest('cleaned', 'source_file, table_name, source_line', 'flags') }}
+    {{ unnest('cleaned', 'source_file, table_name, source_line, row_name', 'flags') }}
 
 ),
 
@@ -75,7 +111,8 @@ findings as (
         'flagged' as severity,
         item as rule,
         '' as column_name,
-        source_line
+        source_line,
+        row_name
     from flagged
 
 ),
@@ -88,7 +125,7 @@ final as (
         severity,
         rule,
         coalesce(column_name, '') as column_name,
-        count(distinct source_line) as n_rows,
+        count(distinct row_name) as n_rows,
         min(source_line) as first_line,
         max(source_line) as last_line
     from findings

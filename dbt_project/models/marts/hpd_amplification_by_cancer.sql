@@ -1,7 +1,8 @@
 -- Grain: cancer type x HPD definition x basis x gene set. The mart: incidence joined with amplification.
 -- Inputs: hpd_incidence, amplification_by_cancer, vocabularies. A full outer join: a cancer type with one
 -- side only keeps its row (has_hpd, has_amplification); with no report, its definition is ANY_PUBLISHED.
--- Institutional counts are those of one source, never a sum over panels: own data first, then most assayed.
+-- TCGA counts are samples, as published ones are; its patients stay in amplification_by_cancer. Institutional
+-- counts are those of one source, never a sum over panels: own data first, then most assayed.
 with incidence as (
 
     select * from {{ ref('hpd_incidence') }}
@@ -47,6 +48,8 @@ ranked as (
         ) as preference
     from amplification
     left join published_sources on amplification.source = published_sources.source
+    -- patients are known of some cohorts only: they would be another sum than the samples
+    where amplification.source_class <> 'tcga' or amplification.unit = 'sample'
 
 ),
 

@@ -9,6 +9,7 @@ renamed as (
 
     select
         load_id,
+        item_id,
         input_number,
         input_name,
         source_file,
