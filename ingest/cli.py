@@ -133,7 +133,7 @@ def refresh(inputs: tuple[str, ...], config: Path | None, genes: str, wait: floa
             f"nothing changed since release {published['release_id']} ({_n(len(run.items), 'file')}); nothing done"
         )
         _print_answer(settings)
-        sys.exit(WITH_REJECTS if published["rows_rejected"] else CLEAN)
+        sys.exit(WITH_REJECTS if published["n_findings"] else CLEAN)
 
     from warehouse.build import DbtBuild  # imports stay behind the check above: it is a second's work
     from warehouse.lock import writer_lock
@@ -187,7 +187,7 @@ class _Run:
         return [(item.number, item.item_id) for item in self.items]
 
     def load(self) -> int:
-        """Load what changed; returns how many rows of the warehouse's inputs are rejected."""
+        """Load what changed; returns how many rows and cells of the warehouse's inputs are rejected."""
         from ingest import load, pipeline
         from warehouse.connection import open_build
         from warehouse.publish import mark_build
@@ -196,11 +196,11 @@ class _Run:
             load.ensure_tables(connection)
             mark_build(connection, None)
             report = pipeline.run(self.items, connection, self.progress.step)
-            rejected = connection.execute("select coalesce(sum(rows_rejected), 0)::bigint from audit.loads").fetchone()
+            findings = connection.execute("select count(*) from audit.rejected_rows").fetchone()
         _print_report(report, self.progress)
         if report.failed:
             raise HpdError("\n".join([*map(str, report.failed), "nothing was built; the release in service stays"]))
-        return rejected[0]  # type: ignore[index]  an aggregate has a row
+        return findings[0]  # type: ignore[index]  an aggregate has a row
 
     def publish(self) -> None:
         """Put the marts into service."""
@@ -335,7 +335,8 @@ def validate(inputs: tuple[str, ...], config: Path | None, genes: str) -> None:
         f"{_n(report.n_files, 'file')}, {_n(report.rows_read, 'row')} read, {report.rows_loaded:,} good, "
         f"{report.rows_rejected:,} bad"
     )
-    sys.exit(WITH_REJECTS if report.rows_rejected else CLEAN)
+    is_clean = all(problem.level != "ERROR" for problem in report.problems)
+    sys.exit(CLEAN if is_clean else WITH_REJECTS)
 
 
 @main.command(epilog=_examples("hpd load bundled my/trials.csv"))

@@ -64,7 +64,10 @@ CALLS_VIEW = """
 create or replace view raw.copy_number_calls as
 select p.study_id, s.sample_id, p.gene, p.calls[s.sample_number] / 2.0 as call, p._load_id, p._source_file, p._source_line
 from raw.copy_number_profiles as p
-join raw.samples as s on s.study_id = p.study_id and s.data_origin = p.data_origin and s.sample_number is not null
+join raw.samples as s
+    -- a sample's number means something only among the files that were loaded with it
+    on split_part(s._load_id, '-', 1) = split_part(p._load_id, '-', 1)
+    and s.study_id = p.study_id and s.sample_number is not null
 """
 CALLS_COLUMNS = {
     "study_id": "Study of the sample",

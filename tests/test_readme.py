@@ -31,7 +31,9 @@ def stranger(published: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
     hpd = folder / ".venv" / "bin" / "hpd"
     hpd.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ingest.cli "$@"\n')
     hpd.chmod(0o755)
-    (folder / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    python = folder / ".venv" / "bin" / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
     (folder / "tests").symlink_to(PROJECT / "tests")
     environment = {**os.environ, "HPD_HOME": str(folder / "home"), "PYTHONPATH": str(PROJECT)}
     return {"cwd": folder, "env": environment, "capture_output": True, "text": True, "check": False}

@@ -31,6 +31,7 @@ RELEASE = {
     "duckdb_version": ("varchar", "Version of DuckDB that wrote it"),
     "rows_loaded": ("bigint", "Rows of evidence loaded from the inputs"),
     "rows_rejected": ("bigint", "Rows of the inputs that were rejected"),
+    "n_findings": ("bigint", "Findings in the inputs: rejected rows and reasons, and rejected cells of matrices"),
     "dbt_nodes": ("varchar", "How many seeds, models, unit tests and data tests were built and passed, as JSON"),
 }
 RELEASE_INPUTS = (
@@ -171,7 +172,8 @@ def _write(
         )
         _comment(connection, "table release_inputs", "Every file this release was made from. Grain: file.")
         rows = connection.execute(
-            "select sum(rows_loaded)::bigint, sum(rows_rejected)::bigint from release_inputs"
+            "select sum(rows_loaded)::bigint, sum(rows_rejected)::bigint,"
+            f" (select count(*) from {build}.audit.rejected_rows) from release_inputs"
         ).fetchone()
         values = [release_id, now.replace(tzinfo=None), mark, hpd_version(), duckdb.__version__, *rows, counts]  # type: ignore[misc]
         connection.execute(f"create table release ({', '.join(f'{c} {t}' for c, (t, _) in RELEASE.items())})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ import polars as pl
 from ingest.errors import SHOWN, InputError, Problem
 from ingest.sources.cna_matrix import CALLS
 from ingest.sources.flat import ragged_rows
-from ingest.sources.genes import AmbiguousGene, Wanted
+from ingest.sources.genes import AmbiguousGene, Wanted, vocabulary
 from ingest.sources.part import REJECTED, Part
 from ingest.table import Table, open_table
 from schemas import TABLES
@@ -30,6 +31,7 @@ NAMES = {
 PROFILES = {
     "study_id": pl.String, "gene": pl.String, "entrez_gene_id": pl.Int64, "calls": pl.List(pl.Int8), "_line": pl.Int64,
 }  # fmt: skip
+SYMBOL = re.compile(r"^([A-Z][A-Z0-9-]{1,19}|C[0-9XY]{1,2}orf[0-9]+)$")
 TWICE = {"-2": -4, "-1.5": -3, "-1": -2, "0": 0, "1": 2, "2": 4}
 
 
@@ -57,10 +59,12 @@ def recognise(path: Path) -> bool:
     """A sample column, and either gene and call columns or a column per known gene."""
     if path.is_dir():
         return False
-    roles = [NAMES.get(name.lower()) for name in header_of(path)]
+    header = header_of(path)
+    roles = [NAMES.get(name.lower()) for name in header]
     if "sample_id" not in roles:
         return False
-    return ({"gene", "entrez"} & set(roles) and "call" in roles) or bool(_gene_columns(header_of(path), Wanted(None)))
+    is_long = {"gene", "entrez"} & set(roles) and "call" in roles
+    return bool(is_long) or any(name.upper() in vocabulary()[0] for name in header)
 
 
 def roles_of(opened: Table, names: dict[str, str]) -> dict[str, str]:
@@ -75,16 +79,13 @@ def roles_of(opened: Table, names: dict[str, str]) -> dict[str, str]:
 
 
 def _gene_columns(header: list[str], wanted: Wanted) -> dict[str, tuple[str, int | None]]:
-    """Columns named after a gene of the vocabulary → the gene."""
-    from ingest.sources.genes import vocabulary
+    """Columns named after a wanted gene → the gene."""
+    return {name: gene for name in header if _is_gene(name) and (gene := wanted.resolve(name, ""))}
 
-    found = {}
-    for name in header:
-        if name.upper() in vocabulary()[0] and NAMES.get(name.lower()) is None:
-            gene = wanted.resolve(name, "")
-            if gene:
-                found[name] = gene
-    return found
+
+def _is_gene(name: str) -> bool:
+    """Whether a column is named after a gene, in the vocabulary or not (it holds the genes of the question only)."""
+    return NAMES.get(name.lower()) is None and (name.upper() in vocabulary()[0] or SYMBOL.match(name) is not None)
 
 
 def study_name(item: Item) -> str:
@@ -99,14 +100,16 @@ def read(item: Item, say: Callable[[str], None]) -> Iterator[Part]:
     roles = roles_of(opened, NAMES)
     is_long = "call" in roles.values()
     genes = {} if is_long else _gene_columns(opened.header, wanted)
-    strangers = [n for n in opened.header if n not in roles and not is_long and n.upper() not in _vocabulary_names()]
-    if is_long:
-        strangers = [n for n in opened.header if n not in roles]
+    strangers = [n for n in opened.header if n not in roles and (is_long or not _is_gene(n))]
     if strangers:
         raise InputError(Problem(opened.file, "unknown_column", "a table of calls has no such column", lines=[opened.header_line] if opened.header_line else [],
                                  found=strangers[:SHOWN], n_found=len(strangers), allowed=", ".join(dict.fromkeys(NAMES.values())) + " or a gene symbol",
                                  fix="rename or remove it"))  # fmt: skip
     frames, rejects, problems, n_read = [], [], [], 0
+    others = [n for n in opened.header if n not in roles and n not in genes]
+    if others:
+        problems.append(Problem(opened.file, "columns_left_out", "columns of genes that are not wanted", found=others[:SHOWN], n_found=len(others),
+                                outcome="not read", level="NOTE"))  # fmt: skip
     for block in opened.blocks:
         frames.append(block.rows)
         n_read += block.rows.height
@@ -174,12 +177,6 @@ def _counted(parts: list[Part], file: str, rejects: list[pl.DataFrame]) -> Itera
     if rejected.height:
         n_rejected = len(set(rejected["_line"]) - kept)
         yield Part(TABLES["copy_number_profiles"], file, n_rejected, pl.DataFrame(schema=PROFILES), rejected)
-
-
-def _vocabulary_names() -> frozenset[str]:
-    from ingest.sources.genes import vocabulary
-
-    return frozenset(vocabulary()[0])
 
 
 def _sample_parts(

@@ -143,7 +143,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "data_cna.txt"
         make(path, given.genes, given.samples)
-        print(f"{given.genes:,} genes x {given.samples:,} samples, {path.stat().st_size / 1e6:,.0f} MB, median of {given.runs} runs\n")
+        print(
+            f"{given.genes:,} genes x {given.samples:,} samples, {path.stat().st_size / 1e6:,.0f} MB, median of {given.runs} runs\n"
+        )
         print(f"{'way':14}{'seconds':>10}{'x ours':>9}{'peak MB':>10}{'cells':>10}")
         base, expected = None, None
         for way in WAYS:
@@ -164,7 +166,9 @@ def main() -> None:
             if cells not in (expected, -1):
                 sys.exit(f"{way.__name__} read {cells} cells, ours {expected}")
             peak = max(o["peak_mb"] for o in outcomes)
-            print(f"{way.__name__:14}{seconds:>10.3f}{seconds / base:>9.1f}{peak:>10,.0f}{cells if cells >= 0 else '':>10}")
+            print(
+                f"{way.__name__:14}{seconds:>10.3f}{seconds / base:>9.1f}{peak:>10,.0f}{cells if cells >= 0 else '':>10}"
+            )
         if given.whole_genome:
             whole_genome(path, given.genes, given.samples)
 

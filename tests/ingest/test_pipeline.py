@@ -451,7 +451,7 @@ def test_a_template_and_a_row_such_as_its_example_are_a_valid_file(name: str) ->
     Path("own.csv").write_text(f"{text}{example}\n")
     result = CliRunner().invoke(main, ["validate", "own.csv"])
     assert result.stdout == "1 file, 1 row read, 1 good, 0 bad\n"
-    assert f"loaded own.csv: {name}, 1 of 1 rows" in result.stderr
+    assert f"own.csv: {name}, 1 of 1 rows" in result.stderr
     assert result.exit_code == 0
 
 

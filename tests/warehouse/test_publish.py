@@ -28,6 +28,7 @@ def settings(tmp_path: Path) -> Settings:
             create table audit.loads as select 1 as input_number, 'bundled' as input_name, 'a.csv' as source_file,
                 'trials' as table_name, 'published' as data_origin, 'abc' as sha256, 9 as n_bytes, 3 as rows_read,
                 2 as rows_loaded, 1 as rows_rejected;
+            create table audit.rejected_rows as select 'n_hpd' as column_name;
             create table hpd_incidence (cancer_type varchar primary key, n_hpd bigint not null, n_evaluable bigint,
                 check (n_hpd <= n_evaluable));
             insert into hpd_incidence values ('b', 1, 2), ('a', 0, 5);
@@ -87,7 +88,7 @@ def test_the_release_says_what_it_was_made_from(settings: Settings) -> None:
     release = in_service(settings)
     assert release is not None
     assert release["release_id"] == release_id == release_in_service(settings)
-    assert (release["rows_loaded"], release["rows_rejected"]) == (2, 1)
+    assert (release["rows_loaded"], release["rows_rejected"], release["n_findings"]) == (2, 1, 1)
     assert release["fingerprint"] == "0123456789abcdef"
 
 

@@ -73,7 +73,7 @@ repeated as (
     select
         *,
         row_number() over (
-            partition by source, study_id, cancer_type_reported, genes, is_simulated
+            partition by source, study_id, lower(trim(cancer_type_reported)), genes, unit, is_simulated
             order by input_number, source_line
         ) > 1 as is_repeated
     from mapped

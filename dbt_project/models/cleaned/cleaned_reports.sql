@@ -75,7 +75,7 @@ repeated as (
     select
         *,
         row_number() over (
-            partition by report_id, cancer_type_reported, is_simulated
+            partition by report_id, lower(trim(cancer_type_reported)), is_simulated
             order by input_number, source_line
         ) > 1 as is_repeated
     from mapped

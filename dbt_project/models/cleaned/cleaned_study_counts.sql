@@ -25,6 +25,7 @@ with published as (
         cast(sum(n_amplified) as bigint) as n_amplified,
         cast(null as bigint) as n_partially_assayed_amplified,
         {{ text_list('call_method') }} as call_method,
+        {{ text_list('source_reference') }} as source_reference,
         min(input_number) as input_number
     from {{ ref('cleaned_amplification_counts') }}
     where not is_repeated
@@ -50,6 +51,7 @@ computed as (
         n_amplified,
         n_partially_assayed_amplified,
         call_method,
+        cast(null as varchar) as source_reference,
         input_number
     from {{ ref('cleaned_sample_counts') }}
 
@@ -172,6 +174,7 @@ final as (
         counts.n_amplified,
         counts.n_partially_assayed_amplified,
         counts.call_method,
+        counts.source_reference,
         named.is_counted,
         case
             when not named.is_counted

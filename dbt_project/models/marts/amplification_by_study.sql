@@ -35,6 +35,7 @@ final as (
         {{ wilson_low('counts.n_amplified', 'counts.n_assayed') }} as amplified_ci_low,
         {{ wilson_high('counts.n_amplified', 'counts.n_assayed') }} as amplified_ci_high,
         counts.call_method,
+        counts.source_reference,
         counts.is_counted,
         counts.exclusion_reason
     from counts

@@ -3,7 +3,14 @@
 -- A cancer type with no pooled report keeps its row: counts and incidence are null, the printed range stays.
 with reports as (
 
-    select * from {{ ref('hpd_reports') }}
+    select
+        *,
+        -- a percentage of something else than HPD, or of everybody treated, is not in the printed range
+        case
+            when coalesce(pool_exclusion_code, '') not in ('not_hpd', 'wrong_denominator')
+                then hpd_incidence_reported
+        end as printed_incidence
+    from {{ ref('hpd_reports') }}
 
 ),
 
@@ -17,7 +24,7 @@ assigned as (
         in_definition_pool as is_pooled,
         n_evaluable,
         n_hpd,
-        hpd_incidence_reported
+        printed_incidence
     from reports
     where hpd_definition <> 'ANY_PUBLISHED'
     union all
@@ -29,7 +36,7 @@ assigned as (
         in_any_pool as is_pooled,
         n_evaluable,
         n_hpd,
-        hpd_incidence_reported
+        printed_incidence
     from reports
 
 ),
@@ -46,8 +53,8 @@ counted as (
         count(*) filter (where is_pooled) as n_reports_pooled,
         cast(sum(n_evaluable) filter (where is_pooled) as bigint) as n_evaluable,
         cast(sum(n_hpd) filter (where is_pooled) as bigint) as n_hpd,
-        min(hpd_incidence_reported) as reported_incidence_low,
-        max(hpd_incidence_reported) as reported_incidence_high
+        min(printed_incidence) as reported_incidence_low,
+        max(printed_incidence) as reported_incidence_high
     from assigned
     group by cancer_type_code, hpd_definition, is_simulated
 

@@ -30,6 +30,8 @@ final as (
         reports.first_author,
         reports.publication_year,
         reports.agent_class,
+        reports.has_anti_pd1_pdl1,
+        reports.is_combination,
         reports.agents,
         reports.hpd_definition,
         definitions.definition_family,
