@@ -105,8 +105,8 @@ def _examples(*lines: str) -> str:
 def main() -> None:
     """How often is immunotherapy followed by hyperprogression, and how often are MDM2/MDM4 amplified, per cancer?
 
-    An INPUT is a CSV, TSV, XLSX or Parquet file, a folder of them, or `bundled`, the published evidence. Without
-    one, the inputs listed in hpd.toml are used, and without that, `bundled`.
+    An INPUT is a CSV, TSV, XLSX or Parquet file, a folder of them, a cBioPortal study folder, a GISTIC2 or
+    FoundationOne file, or `bundled`, the published evidence. Without one, the inputs listed in hpd.toml are used, and without that, `bundled`.
 
     HPD_HOME is the folder of the databases. Exit status: 0 clean, 3 finished with rejected rows, 1 failed, 2 usage.
     """
@@ -281,6 +281,9 @@ def _print_answer(settings: Settings) -> None:
         for cancer, n_reports, n_hpd, n_evaluable, *incidence, amplified, assayed, f0, f1, f2 in rows
         for fraction in [(f0, f1, f2)]
     ]  # fmt: skip
+    if not rows:
+        click.echo('no report of HPD is loaded; ask for what is: hpd query "from amplification_by_cancer"')
+        return
     click.echo("Hyperprogression, any published definition, summed reports; MDM2 or MDM4 amplification in TCGA:")
     _print_table(header, body)
 

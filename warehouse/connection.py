@@ -56,7 +56,7 @@ def open_build(settings: Settings, read_only: bool = False) -> duckdb.DuckDBPyCo
     finally:
         os.umask(mask)
     if not read_only:
-        connection.execute("set memory_limit = '500MB'")  # loading streams; what does not fit spills to disk
+        connection.execute("set memory_limit = '300MB'")  # loading streams; what does not fit spills to disk
         path.chmod(0o600)
     return connection
 
