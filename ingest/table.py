@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 HEAD_BYTES, BLOCK_BYTES = 64 << 10, 16 << 20
 MAX_RECORD_BYTES = 64 << 20  # a longer record is an unclosed quote, not a row
+BLANKS = ("", "na", "n/a", "null")
 BOMB_BYTES, BOMB_RATIO = 256 << 20, 200  # real tables pack 5- to 50-fold
 WORKBOOK_ERRORS = {"Div0": "#DIV/0!", "NA": "#N/A", "Name": "#NAME?", "Null": "#NULL!", "Num": "#NUM!", "Ref": "#REF!"}
 NEWLINE, QUOTE, RETURN = 10, 34, 13
@@ -58,13 +59,14 @@ class Table:
     notes: list[Problem] = field(default_factory=list)
 
 
-def open_table(path: Path, file: str, sheet: str | None = None) -> Table:
+def open_table(path: Path, file: str, sheet: str | None = None, blanks: tuple[str, ...] = BLANKS) -> Table:
     """Open a CSV, TSV, XLSX or Parquet file (text may be gzipped), known by its content, not its name.
 
     Args:
         path: the file.
         file: its name in messages and in `_source_file`.
         sheet: name of the sheet of a workbook; default the first.
+        blanks: what a text file writes for "not known", in lower case; such cells are null.
 
     Raises:
         InputError: it is missing, empty, unreadable, not a table, or its header is unusable.
@@ -87,7 +89,7 @@ def open_table(path: Path, file: str, sheet: str | None = None) -> Table:
                 fix="save it as .xlsx without a password, or as CSV UTF-8")  # fmt: skip
     if magic.startswith(b"PAR1"):
         return _open_parquet(path, file)
-    return _open_text(path, file, is_gzip=magic.startswith(b"\x1f\x8b"))
+    return _open_text(path, file, magic.startswith(b"\x1f\x8b"), blanks)
 
 
 def _refuse(file: str, rule: str, what: str, **more) -> None:
@@ -108,11 +110,11 @@ def _check_header(header: list[str], file: str, line: int) -> list[str]:
     return header
 
 
-def _blank_to_null(rows: pl.DataFrame) -> pl.DataFrame:
-    """Trim every cell; blank, NA, N/A and null mean null; rows with nothing in them are dropped."""
+def _blank_to_null(rows: pl.DataFrame, blanks: tuple[str, ...] = BLANKS) -> pl.DataFrame:
+    """Trim every cell; `blanks` mean null; rows with nothing in them are dropped."""
     cells = pl.col(pl.String).exclude("_line")
     trimmed = rows.with_columns(cells.str.strip_chars())
-    blank = cells.str.to_lowercase().is_in(["", "na", "n/a", "null"])
+    blank = cells.str.to_lowercase().is_in(blanks)
     nulled = trimmed.with_columns(pl.when(blank).then(None).otherwise(cells).name.keep())
     return nulled.filter(~pl.all_horizontal(pl.exclude("_line").is_null()))
 
@@ -123,7 +125,7 @@ _NO_RAGGED = pl.DataFrame(schema={"_line": pl.Int64, "text": pl.String, "n_field
 # --- text ---------------------------------------------------------------------------------------------
 
 
-def _open_text(path: Path, file: str, is_gzip: bool) -> Table:
+def _open_text(path: Path, file: str, is_gzip: bool, blanks: tuple[str, ...]) -> Table:
     with _unpacked(path, file, is_gzip) as stream:
         head = _read(stream, file, HEAD_BYTES)
         n_read = len(head)
@@ -161,7 +163,7 @@ def _open_text(path: Path, file: str, is_gzip: bool) -> Table:
         # opened again, so that a table whose header is refused leaves no file open
         with _unpacked(path, file, is_gzip) as stream:
             _read(stream, file, n_read - len(rest))
-            yield from _text_blocks(stream, file, header, delimiter, line + 1)
+            yield from _text_blocks(stream, file, header, delimiter, line + 1, blanks)
 
     return Table(file, header, line, blocks())
 
@@ -212,7 +214,9 @@ class _Guarded(io.RawIOBase):
         super().close()
 
 
-def _text_blocks(stream: BinaryIO, file: str, header: list[str], delimiter: str, line: int) -> Iterator[Block]:
+def _text_blocks(
+    stream: BinaryIO, file: str, header: list[str], delimiter: str, line: int, blanks: tuple[str, ...]
+) -> Iterator[Block]:
     """Cut at record ends; `stream` stands at the start of line `line`."""
     data, at_end = b"", False
     while not at_end:
@@ -244,12 +248,12 @@ def _text_blocks(stream: BinaryIO, file: str, header: list[str], delimiter: str,
                 _refuse(file, "not_text", "holds a NUL byte", lines=[line + int(np.searchsorted(newlines, nul))],
                         fix="export it again")  # fmt: skip
             _decode(data[:tail], file, line)
-            yield _parse_block(block, starts, ends, lines, quotes, file, header, delimiter)
+            yield _parse_block(block, starts, ends, lines, quotes, file, header, delimiter, blanks)
             line += int(np.searchsorted(newlines, tail))
         data = data[tail:]
 
 
-def _parse_block(block, starts, ends, lines, quotes, file, header, delimiter) -> Block:
+def _parse_block(block, starts, ends, lines, quotes, file, header, delimiter, blanks) -> Block:
     commas = np.flatnonzero(block == ord(delimiter))
     commas = commas[np.searchsorted(quotes, commas) % 2 == 0]
     n_fields = np.bincount(np.searchsorted(ends, commas), minlength=ends.size)[: ends.size] + 1
@@ -284,7 +288,7 @@ def _parse_block(block, starts, ends, lines, quotes, file, header, delimiter) ->
         where = int(lines[record]) + int(np.count_nonzero(block[starts[record] : stray] == NEWLINE))
         _refuse(file, "misplaced_quote", "a quote stands where none may", lines=[where],
                 fix='put the whole cell in quotes and double those inside it ("5"" lesion")')  # fmt: skip
-    return Block(_blank_to_null(rows.with_columns(_line=pl.Series(lines[keep], dtype=pl.Int64))), ragged)
+    return Block(_blank_to_null(rows.with_columns(_line=pl.Series(lines[keep], dtype=pl.Int64)), blanks), ragged)
 
 
 def _stray_quote(block: np.ndarray, quotes: np.ndarray, delimiter: str) -> int:

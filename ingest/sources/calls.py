@@ -244,7 +244,7 @@ def _sample_parts(
 
 def read_long(path: Path, file: str, study_id: str, wanted: Wanted) -> Calls:
     """A DISCRETE_LONG profile: Hugo_Symbol and/or Entrez_Gene_Id, Sample_Id, Value."""
-    opened = open_table(path, file)
+    opened = open_table(path, file, blanks=("",))
     roles = roles_of(opened, NAMES)
     missing = [n for n, role in (("Sample_Id", "sample_id"), ("Value", "call")) if role not in roles.values()]
     if not {"gene", "entrez"} & set(roles.values()):
@@ -266,6 +266,9 @@ def read_long(path: Path, file: str, study_id: str, wanted: Wanted) -> Calls:
     rows = pl.concat(frames) if frames else pl.DataFrame()
     if rows.is_empty():
         raise InputError(Problem(file, "no_rows", "has a header and no rows", fix="export it again"))
+    # NA is a call that was not made; nothing at all is an error
+    value = pl.col("call").fill_null("")
+    rows = rows.with_columns(call=pl.when(value != "NA").then(value))
     samples = rows["sample_id"].drop_nulls().unique(maintain_order=True).to_list()
     part = _profiles(rows.with_columns(study_id=pl.lit(study_id)), file, study_id, wanted, samples)
     return Calls(samples, _counted([part], file, rejects), problems)

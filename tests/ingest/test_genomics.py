@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from ingest.pipeline import Report, discover, run, specs_from
 from ingest.settings import PROJECT, Settings
+from ingest.sources import calls as calls_source
 from ingest.sources import cna_matrix
 from ingest.sources.cna_matrix import BAD, NA, decode
 from ingest.sources.genes import AmbiguousGene, Wanted
@@ -487,3 +488,14 @@ def test_every_tcga_cohort_gives_the_bundled_counts(db: duckdb.DuckDBPyConnectio
     found = of_sets(db, *{genes for _, genes in published})
     assert len({study_id for study_id, _ in published}) == 32
     assert found == published
+
+
+def test_an_empty_cell_of_a_long_profile_is_an_error_and_na_is_none(tmp_path: Path) -> None:
+    (tmp_path / "d.txt").write_text(
+        "Hugo_Symbol\tSample_Id\tValue\nMDM2\tS1\t2\nMDM2\tS2\t\nMDM2\tS3\tNA\nMDM2\tS4\t0\n"
+    )
+    found = calls_source.read_long(tmp_path / "d.txt", "d.txt", "study", Wanted(frozenset({"MDM2"})))
+    parts = list(found.profiles)
+    assert [row for part in parts for row in part.valid["calls"].to_list()] == [[4, None, None, 0]]
+    told = [row for part in parts for row in part.rejected.select("_line", "column", "value", "rule").iter_rows()]
+    assert told == [(3, "call", "", "not_a_call")]
