@@ -217,10 +217,10 @@ class Loader:
             f"delete from raw.{name} where _load_id = ? and _source_line in (select _source_line from duplicates)",
             [self.load_id],
         )
-        (n, lines, values, n_keys) = self.connection.execute(
+        ((n, lines, values, n_keys),) = self.connection.execute(
             f"select count(*), list(_source_line order by _source_line)[:{SHOWN}], list(distinct shown order by shown)[:{SHOWN}],"
             " count(distinct shown) from duplicates"
-        ).fetchone()  # type: ignore[misc]  an aggregate always has one row
+        ).fetchall()
         self.connection.execute("drop table duplicates")
         if not n:
             return None
@@ -237,17 +237,17 @@ class Loader:
 
     def finish(self, record: dict) -> LoadResult:
         """Count, check that nothing was lost, and write the `audit.loads` row (`record`: its other columns)."""
-        loaded = self.connection.execute(
+        ((loaded,),) = self.connection.execute(
             f"select count(*) from raw.{self.table.name} where _load_id = ?", [self.load_id]
-        ).fetchone()
+        ).fetchall()
         # a line of a matrix stays when single cells of it are rejected
-        rejected = self.connection.execute(
+        ((rejected,),) = self.connection.execute(
             "select count(distinct source_line) from audit.rejected_rows where load_id = ? and source_line not in"
             f" (select _source_line from raw.{self.table.name} where _load_id = ?)",
             [self.load_id, self.load_id],
-        ).fetchone()
+        ).fetchall()
         result = self.result
-        result.rows_loaded, result.rows_rejected = loaded[0], rejected[0]  # type: ignore[index]
+        result.rows_loaded, result.rows_rejected = loaded, rejected
         if result.rows_read != result.rows_loaded + result.rows_rejected:
             raise RuntimeError(f"{self.file}: {result} does not add up")
         row = record | {

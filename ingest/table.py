@@ -168,8 +168,8 @@ def _open_text(path: Path, file: str, is_gzip: bool, blanks: tuple[str, ...]) ->
     return Table(file, header, line, blocks())
 
 
-def _unpacked(path: Path, file: str, is_gzip: bool) -> BinaryIO:
-    return _Guarded(path, file) if is_gzip else path.open("rb")  # type: ignore[return-value]
+def _unpacked(path: Path, file: str, is_gzip: bool) -> BinaryIO | _Guarded:
+    return _Guarded(path, file) if is_gzip else path.open("rb")
 
 
 def _decode(data: bytes, file: str, first_line: int) -> str:
@@ -184,7 +184,7 @@ def _decode(data: bytes, file: str, first_line: int) -> str:
         raise  # unreachable: the refusal above raises
 
 
-def _read(stream: BinaryIO, file: str, size: int) -> bytes:
+def _read(stream: BinaryIO | _Guarded, file: str, size: int) -> bytes:
     try:
         return stream.read(size)
     except (gzip.BadGzipFile, EOFError, zlib.error):
@@ -215,7 +215,7 @@ class _Guarded(io.RawIOBase):
 
 
 def _text_blocks(
-    stream: BinaryIO, file: str, header: list[str], delimiter: str, line: int, blanks: tuple[str, ...]
+    stream: BinaryIO | _Guarded, file: str, header: list[str], delimiter: str, line: int, blanks: tuple[str, ...]
 ) -> Iterator[Block]:
     """Cut at record ends; `stream` stands at the start of line `line`."""
     data, at_end = b"", False

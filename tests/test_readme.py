@@ -19,7 +19,7 @@ README = PROJECT / "README.md"
 SHELL = re.findall(r"^```sh\n(.*?)\n```$", README.read_text("utf-8"), re.S | re.M)
 PYTHON = re.findall(r"^```python\n(.*?)\n```$", README.read_text("utf-8"), re.S | re.M)
 # these two are what the continuous integration runs, and running them here would never end
-START, TEST = (re.search(rf"<!-- run: {name} -->\n```sh\n(.*?)\n```", README.read_text("utf-8")).group(1) for name in ("start", "test"))  # type: ignore[union-attr]  # fmt: skip
+START, TEST = re.findall(r"<!-- run: (?:start|test) -->\n```sh\n(.*?)\n```", README.read_text("utf-8"), re.S)
 
 
 @pytest.fixture(scope="module")

@@ -139,7 +139,7 @@ def _write(
 ) -> None:
     quoted = str(path).replace("'", "''")
     connection.execute(f"attach '{quoted}' as release (storage_version '{STORAGE_VERSION}')")
-    build = connection.execute("select current_database()").fetchone()[0]  # type: ignore[index]
+    ((build,),) = connection.execute("select current_database()").fetchall()
     try:
         tables = connection.execute(
             "select schema_name, table_name, sql, comment from duckdb_tables()"
@@ -171,11 +171,11 @@ def _write(
             f"create table release_inputs as select {RELEASE_INPUTS} from {build}.audit.loads order by input_number"
         )
         _comment(connection, "table release_inputs", "Every file this release was made from. Grain: file.")
-        rows = connection.execute(
+        (rows,) = connection.execute(
             "select sum(rows_loaded)::bigint, sum(rows_rejected)::bigint,"
             f" (select count(*) from {build}.audit.rejected_rows) from release_inputs"
-        ).fetchone()
-        values = [release_id, now.replace(tzinfo=None), mark, hpd_version(), duckdb.__version__, *rows, counts]  # type: ignore[misc]
+        ).fetchall()
+        values = [release_id, now.replace(tzinfo=None), mark, hpd_version(), duckdb.__version__, *rows, counts]
         connection.execute(f"create table release ({', '.join(f'{c} {t}' for c, (t, _) in RELEASE.items())})")
         connection.execute(f"insert into release values ({', '.join('?' * len(values))})", values)
         _comment(connection, "table release", "This release: when and from what it was built. One row.")

@@ -76,7 +76,7 @@ def read(item: Item, say: Callable[[str], None]) -> Iterator[Part]:
 def _wide(item: Item, opened: Table, text: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, list, list]:
     """Attributes of the samples, calls of sample and gene, cells that are no calls, and what to say."""
     columns = [name for name in opened.header if WIDE.match(name)]
-    genes = sorted({WIDE.match(name)[1] for name in columns if name.endswith("_amp")})  # type: ignore[index]
+    genes = sorted({name.removesuffix("_amp") for name in columns if name.endswith("_amp")})
     cells = text.select("study_id", "sample_id", "_line", *columns).unpivot(
         columns, index=["study_id", "sample_id", "_line"], variable_name="column", value_name="text"
     )
