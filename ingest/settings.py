@@ -25,6 +25,11 @@ class Settings:
     bundled: Path = PROJECT / "ingest" / "bundled"
 
     @property
+    def is_default(self) -> bool:
+        """Whether this is the project's own warehouse, which simulated data never enter."""
+        return self.home == PROJECT / "warehouse"
+
+    @property
     def build_db(self) -> Path:
         """The private database that ingest and dbt write."""
         return self.home / "build.duckdb"
@@ -38,6 +43,11 @@ class Settings:
     def releases(self) -> Path:
         """Folder of the immutable releases."""
         return self.home / "releases"
+
+    @property
+    def rolled_back(self) -> Path:
+        """Remembers which build was taken out of service by hand."""
+        return self.home / ".rolled_back.json"
 
     @property
     def lock_file(self) -> Path:

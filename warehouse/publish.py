@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -18,10 +17,11 @@ import duckdb
 from ingest.errors import PublishError, printable
 from ingest.pipeline import rules_version
 from ingest.settings import Settings, hpd_version
+from warehouse.releases import fsync, prune, releases, switch
 
 STORAGE_VERSION = "v1.0.0"  # read by every DuckDB since 1.1.3, and so by the BI tools that bundle one
+STAMP = "%Y%m%dT%H%M%S"
 PUBLISHED_SCHEMAS = ("main", "vocabulary")  # marts and vocabularies; patients stay in the build database
-KEPT = 5
 
 RELEASE = {
     "release_id": ("varchar", "Name of the release: the time it was built, UTC, and the start of its fingerprint"),
@@ -40,8 +40,9 @@ RELEASE_INPUTS = (
 )
 
 
-def fingerprint(inputs: list[tuple[int, str]], settings: Settings) -> str:
-    """Checksum of everything a release depends on: the inputs (number, item_id), our code, the dbt project."""
+def fingerprint(inputs: list[tuple[int, str]], settings: Settings, dbt_vars: dict | None = None) -> str:
+    """Checksum of everything a release depends on: the inputs (number, item_id), our code, the dbt project, and the
+    variables that one run of dbt was given on top of it."""
     digest = hashlib.sha256(rules_version().encode())
     for number, item_id in inputs:
         digest.update(f"{number}\0{item_id}\0".encode())
@@ -50,17 +51,9 @@ def fingerprint(inputs: list[tuple[int, str]], settings: Settings) -> str:
             digest.update(path.read_bytes())
     for path in (Path(__file__), Path(__file__).with_name("build.py")):
         digest.update(path.read_bytes())
+    if dbt_vars:
+        digest.update(json.dumps(dbt_vars, sort_keys=True).encode())
     return digest.hexdigest()[:16]
-
-
-def in_service(settings: Settings) -> dict | None:
-    """The `release` row of the release in service; None when there is none that can be read."""
-    try:
-        with duckdb.connect(str(settings.published_db), read_only=True) as connection:
-            (row,) = connection.sql("select * from release").fetchall()
-            return dict(zip(RELEASE, row, strict=True))
-    except (duckdb.Error, OSError, ValueError):
-        return None
 
 
 def loaded_inputs(connection: duckdb.DuckDBPyConnection) -> list[tuple[int, str]]:
@@ -102,19 +95,17 @@ def publish(connection: duckdb.DuckDBPyConnection, settings: Settings) -> str:
     if mark is None:
         raise PublishError("ERROR nothing to publish: the last build did not finish; run `hpd build`")
     now = datetime.now(UTC)
-    release_id = f"{now:%Y%m%dT%H%M%S}-{mark[:8]}"
+    release_id = f"{_after_the_last(settings, now):{STAMP}}-{mark[:8]}"
     folder = settings.releases / release_id
     unfinished = settings.releases / f".{release_id}.unfinished"
     try:
         _sweep(settings)
         unfinished.mkdir(parents=True)
         _write(connection, unfinished / "hpd.duckdb", release_id, now, mark, counts, tables)
-        if folder.exists():  # the same build twice in one second
-            shutil.rmtree(unfinished)
-        else:
-            unfinished.rename(folder)
-        _fsync(settings.releases)
-        _switch(settings, folder)
+        unfinished.rename(folder)
+        fsync(settings.releases)
+        switch(settings, folder.name)
+        settings.rolled_back.unlink(missing_ok=True)
     except OSError as error:
         raise PublishError(
             f"ERROR {printable(error.filename or settings.releases, 200)}: the release could not be written "
@@ -124,8 +115,17 @@ def publish(connection: duckdb.DuckDBPyConnection, settings: Settings) -> str:
         raise PublishError(
             f"ERROR the release could not be written ({printable(error, 300)}); the release in service stays"
         ) from None
-    _prune(settings)
+    prune(settings)
     return release_id
+
+
+def _after_the_last(settings: Settings, now: datetime) -> datetime:
+    """`now`, or a second after the newest release: names are in order also when the clock is not."""
+    kept = releases(settings)
+    if not kept:
+        return now
+    newest = datetime.strptime(kept[0].partition("-")[0], STAMP).replace(tzinfo=UTC)
+    return max(now, newest + timedelta(seconds=1))
 
 
 def _write(
@@ -188,51 +188,13 @@ def _write(
     if path.with_name(path.name + ".wal").exists():
         raise PublishError(f"ERROR {printable(path, 200)}: was not written out fully; nothing was published")
     path.chmod(0o444)
-    _fsync(path)
-    _fsync(path.parent)
+    fsync(path)
+    fsync(path.parent)
 
 
 def _comment(connection: duckdb.DuckDBPyConnection, what: str, text: str | None) -> None:
     if text:
         connection.execute(f"comment on {what} is '{text.replace(chr(39), chr(39) * 2)}'")
-
-
-def _switch(settings: Settings, folder: Path) -> None:
-    """Point `hpd.duckdb` at a release by renaming a new link over the old one: there is no moment without."""
-    link = settings.home / ".hpd.duckdb.next"
-    link.unlink(missing_ok=True)
-    link.symlink_to(Path("releases") / folder.name / "hpd.duckdb")
-    link.replace(settings.published_db)
-    _fsync(settings.home)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def releases(settings: Settings) -> list[str]:
-    """Names of the releases kept, the newest first."""
-    if not settings.releases.exists():
-        return []
-    return sorted((p.name for p in settings.releases.iterdir() if not p.name.startswith(".")), reverse=True)
-
-
-def release_in_service(settings: Settings) -> str | None:
-    """Name of the release that `hpd.duckdb` points at."""
-    try:
-        return settings.published_db.readlink().parent.name
-    except OSError:
-        return None
-
-
-def _prune(settings: Settings) -> None:
-    for name in releases(settings)[KEPT:]:
-        if name != release_in_service(settings):
-            shutil.rmtree(settings.releases / name, ignore_errors=True)
 
 
 def _sweep(settings: Settings) -> None:

@@ -8,7 +8,8 @@ from ingest.errors import HpdError, printable
 from ingest.pipeline import Item
 from ingest.settings import Settings
 from warehouse.connection import open_build
-from warehouse.publish import fingerprint, in_service, release_in_service, releases
+from warehouse.publish import fingerprint
+from warehouse.releases import in_service, release_in_service, releases
 
 COLUMNS = (
     "source_file", "table_name", "data_origin", "rows_read", "rows_loaded", "rows_rejected", "item_file", "item_id",

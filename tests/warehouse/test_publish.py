@@ -12,7 +12,8 @@ from ingest.errors import PublishError
 from ingest.settings import Settings
 from warehouse import publish as publishing
 from warehouse.connection import open_build
-from warehouse.publish import in_service, mark_build, publish, release_in_service, releases
+from warehouse.publish import mark_build, publish
+from warehouse.releases import in_service, release_in_service, releases
 
 
 @pytest.fixture
@@ -115,7 +116,7 @@ def test_a_publication_that_fails_half_way_leaves_the_release_in_service(
     def no_space(_: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(publishing, "_fsync", no_space)
+    monkeypatch.setattr(publishing, "fsync", no_space)
     with pytest.raises(PublishError, match="No space left on device.*the release in service stays"):
         publish_again(settings, "f" * 16)
     assert release_in_service(settings) == first

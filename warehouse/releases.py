@@ -1,0 +1,126 @@
+"""The releases that are kept, which of them is in service, and how another is put there: by one rename of a link."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import duckdb
+
+from ingest.errors import PublishError, UsageError, printable
+from ingest.settings import Settings
+
+KEPT = 5
+
+
+def releases(settings: Settings) -> list[str]:
+    """Names of the releases kept, the newest first."""
+    if not settings.releases.exists():
+        return []
+    return sorted((p.name for p in settings.releases.iterdir() if not p.name.startswith(".")), reverse=True)
+
+
+def release_in_service(settings: Settings) -> str | None:
+    """Name of the release that `hpd.duckdb` points at."""
+    try:
+        return settings.published_db.readlink().parent.name
+    except OSError:
+        return None
+
+
+def release_row(path: Path) -> dict | None:
+    """The `release` row of a published database; None when there is none that can be read."""
+    try:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            relation = connection.sql("select * from release")
+            (row,) = relation.fetchall()
+            return dict(zip(relation.columns, row, strict=True))
+    except (duckdb.Error, OSError, ValueError):
+        return None
+
+
+def in_service(settings: Settings) -> dict | None:
+    """The `release` row of the release in service; None when there is none that can be read."""
+    return release_row(settings.published_db)
+
+
+def file_of(settings: Settings, release: str) -> Path:
+    """The database of a release that is kept.
+
+    Raises:
+        UsageError: there is no such release.
+    """
+    kept = releases(settings)
+    if release not in kept:
+        raise UsageError(
+            f"ERROR there is no release '{printable(release)}'; allowed: {', '.join(kept) or 'none is kept'}"
+        )
+    return settings.releases / release / "hpd.duckdb"
+
+
+def switch(settings: Settings, release: str) -> None:
+    """Point `hpd.duckdb` at a release by renaming a new link over the old one: there is no moment without."""
+    link = settings.home / ".hpd.duckdb.next"
+    link.unlink(missing_ok=True)
+    link.symlink_to(Path("releases") / release / "hpd.duckdb")
+    link.replace(settings.published_db)
+    fsync(settings.home)
+
+
+def rollback(settings: Settings, release: str | None = None) -> tuple[str | None, str]:
+    """Put another release into service; call it with the writer's lock held.
+
+    The build that is taken out of service is remembered, so that a scheduled refresh of the same inputs does not bring
+    it back; other inputs, or `hpd publish`, do.
+
+    Args:
+        settings: where releases are.
+        release: its name; None: the one before the one in service.
+
+    Returns:
+        The release that was in service (None: none could be read), and the one that is.
+
+    Raises:
+        UsageError: there is no such release, or none before.
+        PublishError: it cannot be read.
+    """
+    now = release_in_service(settings)
+    if release is None:
+        older = [name for name in releases(settings) if now is None or name < now]
+        if not older:
+            raise UsageError(f"ERROR no release older than {now or 'none'} is kept; `hpd status` lists them")
+        release = older[0]
+    path = file_of(settings, release)
+    if release_row(path) is None:
+        raise PublishError(f"ERROR {printable(path, 200)}: cannot be read; the release in service stays; name another")
+    taken_out = in_service(settings)
+    if taken_out is not None and release != now:
+        settings.rolled_back.write_text(json.dumps({k: taken_out[k] for k in ("release_id", "fingerprint")}), "utf-8")
+    switch(settings, release)
+    return now, release
+
+
+def rolled_back(settings: Settings) -> dict | None:
+    """Release id and fingerprint of the build that was taken out of service last; None: none was."""
+    try:
+        return json.loads(settings.rolled_back.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def prune(settings: Settings) -> None:
+    """Remove the oldest releases, never the one in service."""
+    for name in releases(settings)[KEPT:]:
+        if name != release_in_service(settings):
+            shutil.rmtree(settings.releases / name, ignore_errors=True)
+
+
+def fsync(path: Path) -> None:
+    """Have a file, or the names in a folder, reach the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
