@@ -135,6 +135,12 @@ def refresh(inputs: tuple[str, ...], config: Path | None, genes: str, wait: floa
         _print_answer(settings)
         sys.exit(WITH_REJECTS if published["n_findings"] else CLEAN)
 
+    if taken_out := run.rolled_back():
+        progress.done(f"nothing changed since release {taken_out}, which was taken out of service by hand; nothing done; "
+                      "`hpd publish` brings it back")  # fmt: skip
+        _print_answer(settings)
+        sys.exit(CLEAN)
+
     from warehouse.build import DbtBuild  # imports stay behind the check above: it is a second's work
     from warehouse.lock import writer_lock
 
@@ -176,10 +182,20 @@ class _Run:
 
     def published(self) -> dict | None:
         """The release in service, if these inputs are what it was made from."""
-        from warehouse.publish import fingerprint, in_service
+        from warehouse.publish import fingerprint
+        from warehouse.releases import in_service
 
         release, mark = in_service(self.settings), fingerprint(self.inputs, self.settings)
         return release if release and release["fingerprint"] == mark else None
+
+    def rolled_back(self) -> str | None:
+        """The release that these inputs made, if it was taken out of service by hand."""
+        from warehouse.publish import fingerprint
+        from warehouse.releases import rolled_back
+
+        taken_out = rolled_back(self.settings)
+        is_same = taken_out is not None and taken_out["fingerprint"] == fingerprint(self.inputs, self.settings)
+        return taken_out["release_id"] if taken_out and is_same else None
 
     @property
     def inputs(self) -> list[tuple[int, str]]:
@@ -187,7 +203,17 @@ class _Run:
         return [(item.number, item.item_id) for item in self.items]
 
     def load(self) -> int:
-        """Load what changed; returns how many rows and cells of the warehouse's inputs are rejected."""
+        """Load what changed; returns how many rows and cells of the warehouse's inputs are rejected.
+
+        Raises:
+            HpdError: an input cannot be read, or simulated data are on their way into the default warehouse.
+        """
+        simulated = [item.file for item in self.items if item.spec.origin == "simulated"]
+        if simulated and self.settings.is_default:
+            raise HpdError(
+                f"ERROR {printable(simulated[0], 200)}: simulated data do not go into the default warehouse; give them "
+                "one of their own, e.g. HPD_HOME=simulated/home hpd refresh --config simulated/hpd.toml"
+            )
         from ingest import load, pipeline
         from warehouse.connection import open_build
         from warehouse.publish import mark_build
@@ -195,7 +221,7 @@ class _Run:
         with open_build(self.settings) as connection:
             load.ensure_tables(connection)
             mark_build(connection, None)
-            report = pipeline.run(self.items, connection, self.progress.step)
+            report = pipeline.run(self.items, connection, self.progress.step, self.settings.home)
             ((n_findings,),) = connection.execute("select count(*) from audit.rejected_rows").fetchall()
         _print_report(report, self.progress)
         if report.failed:
@@ -393,6 +419,88 @@ def publish(wait: float) -> None:
             click.echo(f"published: release {publish_build(connection, settings)}", err=True)
 
 
+@main.command(epilog=_examples("hpd rollback", "hpd rollback 20261122T101500-1a2b3c4d"))
+@click.argument("release", required=False)
+@wait_option
+def rollback(release: str | None, wait: float) -> None:
+    """Put the previous release, or the one named, back into service.
+
+    A refresh of the same inputs leaves it there; changed inputs, or `hpd publish`, bring the next release.
+    """
+    from warehouse import releases
+    from warehouse.lock import writer_lock
+
+    settings = load_settings()
+    with writer_lock(settings, "rollback", wait):
+        before, now = releases.rollback(settings, release)
+    click.echo(f"in service: release {now}" + (f" (before: {before})" if before != now else " (as before)"))
+
+
+@main.command(epilog=_examples("hpd diff", "hpd diff --rows 20 20261121T101500-5e6f7a8b 20261122T101500-1a2b3c4d"))
+@click.argument("older", required=False)
+@click.argument("newer", required=False)
+@click.option("--rows", default=5, show_default=True, metavar="N", help="Show this many differing rows of each table.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for other programs.")
+def diff(older: str | None, newer: str | None, rows: int, as_json: bool) -> None:
+    """What changed between two releases: by default the one in service and the one before it."""
+    from dataclasses import asdict
+
+    from warehouse import releases
+    from warehouse.compare import compare
+
+    settings = load_settings()
+    newer = newer or releases.release_in_service(settings)
+    before = [name for name in releases.releases(settings) if newer and name < newer]
+    older = older or (before[0] if before else None)
+    if newer is None or older is None:
+        raise HpdError("ERROR there are not two releases to compare yet; `hpd status` lists them")
+    found = compare(releases.file_of(settings, older), releases.file_of(settings, newer), rows)
+    different = [difference for difference in found if difference.is_different]
+    if as_json:
+        told = {"older": older, "newer": newer, "tables": [asdict(difference) for difference in different]}
+        click.echo(json.dumps(told, default=str, indent=2))
+        return
+    click.echo(f"{older} → {newer}: {_n(len(different), 'table')} of {len(found)} differ")
+    for difference in different:
+        click.echo(_difference(difference))
+        for row in difference.rows:
+            key = ", ".join(printable(v, 60) for k, v in row.items() if k not in ("what", "column", "old", "new"))
+            change = (
+                f": {row['column']} {printable(row['old'], 60)} → {printable(row['new'], 60)}"
+                if "column" in row
+                else ""
+            )
+            click.echo(f"    {row['what']} {key}{change}")
+
+
+def _difference(difference) -> str:  # warehouse.compare.Difference
+    if difference.n_old is None or difference.n_new is None:
+        which = "newer" if difference.n_old is None else "older"
+        return f"  {difference.table}: only in the {which} release"
+    changed = "" if difference.n_changed is None else f", {difference.n_changed:,} changed"
+    columns = ", ".join(name if n is None else f"{name} ({n:,})" for name, n in difference.columns.items())
+    return (
+        f"  {difference.table}: {difference.n_old:,} → {difference.n_new:,} rows; {difference.n_added:,} added, "
+        f"{difference.n_removed:,} removed{changed}" + (f"; columns: {columns}" if columns else "")
+    )
+
+
+@main.command(epilog=_examples("hpd export marts/", "hpd export --format csv marts/"))
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--format", "form", type=click.Choice(["both", "parquet", "csv"]), default="both", show_default=True)
+def export(folder: Path, form: str) -> None:
+    """Write every published table to FOLDER as Parquet and CSV, with a manifest of checksums."""
+    from warehouse.export import export as write
+
+    manifest = write(load_settings(), folder, ("parquet", "csv") if form == "both" else (form,))
+    n_escaped = sum(file["n_escaped"] for file in manifest["files"])
+    click.echo(
+        f"wrote {printable(folder, 200)}: {_n(len(manifest['files']), 'file')} of release {manifest['release_id']}"
+    )
+    if n_escaped:
+        click.echo(f"NOTE {_n(n_escaped, 'cell')}: {manifest['note']}", err=True)
+
+
 @main.command(epilog=_examples("hpd status", "hpd status --json"))
 @inputs_argument
 @config_option
@@ -442,10 +550,47 @@ def _plain(value: object) -> object:
     return str(value) if isinstance(value, dict) else value
 
 
+@main.command(epilog=_examples(
+    "hpd simulate --patients 1000 --seed 1 --out sim", "HPD_HOME=sim/home hpd refresh --config sim/hpd.toml",
+))  # fmt: skip
+@click.option("--patients", default=1000, type=click.IntRange(10, 50_000_000), show_default=True)
+@click.option("--seed", default=1, type=click.IntRange(0), show_default=True, help="The same seed, the same bytes.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), metavar="DIR", help="A new or empty folder.")
+@click.option("--scans", default=6, type=click.IntRange(2, 100), show_default=True, help="Scans per patient, about.")
+@click.option("--trials", default=5, type=click.IntRange(1, 1000), show_default=True)
+@click.option(
+    "--samples", default=20_000, type=click.IntRange(0), show_default=True, help="Patients with genomic data, at most."
+)
+@click.option(
+    "--odds-ratio", default=3.0, type=click.FloatRange(0, 1000, min_open=True), show_default=True,
+    help="Of hyperprogression, MDM2 or MDM4 amplified against not; 1: unrelated.",
+)  # fmt: skip
+def simulate(patients: int, seed: int, out: Path, scans: int, trials: int, samples: int, odds_ratio: float) -> None:
+    """Write invented patients with known truth: tables, genomic studies, and an hpd.toml that names them.
+
+    DIR/truth says what each patient is and what a correct computation finds. Everything is marked as simulated and
+    never mixes with real data; load it into a home of its own.
+    """
+    import shlex
+
+    from ingest.simulate import Plan, simulate
+
+    settings, progress = load_settings(), Progress()
+    plan = Plan(patients, seed, scans, trials, samples, odds_ratio)
+    try:
+        rows = simulate(plan, out, settings, progress.step)
+    finally:
+        progress.close()
+    progress.done(f"wrote {printable(out, 200)}: " + ", ".join(f"{n:,} {table}" for table, n in rows.items()))
+    home, config = shlex.quote(str(out / "home")), shlex.quote(str(out / "hpd.toml"))
+    progress.done(f"to load it: HPD_HOME={home} hpd refresh --config {config}")
+
+
 @main.command(epilog=_examples("hpd template trials > trials.csv"))
 @click.argument("table")
 def template(table: str) -> None:
-    """Print a commented CSV header for TABLE: trials, patients, amplification_counts or hpd_by_amplification."""
+    """Print a commented CSV header for TABLE: trials, patients, tumor_measurements, amplification_counts or
+    hpd_by_amplification."""
     from ingest.errors import UsageError
     from schemas import FLAT_TABLES
 
@@ -467,6 +612,10 @@ def template(table: str) -> None:
         )
         unit = f", {facts['unit']}" if "unit" in facts else ""
         click.echo(f"# {name} ({kind}{unit}; {need}): {column.description}")
+    for date, day in raw.dates.items():
+        click.echo(f"# {date} (YYYY-MM-DD; instead of {day}): counted from treatment_start_date and not stored")
+    if raw.identifiers:
+        click.echo(f"# {', '.join(raw.identifiers)}: stored as a pseudonym, by a key that stays with you")
     writer = csv.writer(sys.stdout, lineterminator="\n")
     examples = [raw.metadata(name).get("example", "") for name in raw.columns]
     # above the header and as a comment: an example must never be loaded

@@ -33,6 +33,7 @@ class Problem:
         n_lines: how many lines there are in all.
         found: the values met, as text, without repeats; the first few only.
         outcome: what happened to the rows.
+        place: the columns, where their names are samples, in words that name none.
     """
 
     file: str
@@ -47,6 +48,7 @@ class Problem:
     outcome: str = ""
     fix: str = ""
     level: str = "ERROR"
+    place: str = ""
 
     def __str__(self) -> str:
         """The one-line message of this problem."""

@@ -10,6 +10,7 @@ import duckdb
 import polars as pl
 
 from ingest.errors import SHOWN, Problem
+from ingest.privacy import Pseudonyms
 from schemas import TABLES, RawTable
 
 SQL_TYPES = {
@@ -56,8 +57,10 @@ REJECTED = {
     "message": ("varchar", "The rule in words"),
     "row_json": ("varchar", "The whole row as text"),
 }
+PSEUDONYMS = {"key_id": ("varchar", "Tells keys apart without telling the key: what is loaded was named with this one")}
 AUDIT_TABLES = {
     "audit.loads": (LOADS, "load_id", "one file of the last run"),
+    "audit.pseudonyms": (PSEUDONYMS, "key_id", "the key of the pseudonyms, by its checksum; at most one row"),
     "audit.rejected_rows": (REJECTED, "load_id, source_line, column_name, rule", "one rejected row and reason"),
 }
 CALLS_VIEW = """
@@ -138,6 +141,16 @@ def loaded_ids(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     return dict(connection.sql("select distinct item_file, item_id from audit.loads").fetchall())
 
 
+def forget_pseudonyms(connection: duckdb.DuckDBPyConnection, key_id: str) -> None:
+    """When the key is another than the one in use, have every input with pseudonyms loaded again."""
+    if connection.execute("select key_id from audit.pseudonyms").fetchall() == [(key_id,)]:
+        return
+    with transaction(connection):
+        connection.execute("update audit.loads set item_id = 'named with another key' where data_origin <> 'published'")
+        connection.execute("delete from audit.pseudonyms")
+        connection.execute("insert into audit.pseudonyms values (?)", [key_id])
+
+
 def remove_item(connection: duckdb.DuckDBPyConnection, item_file: str) -> None:
     """Delete every row of one item; call it inside a transaction."""
     loads = "(select load_id from audit.loads where item_file = ?)"
@@ -163,14 +176,26 @@ class Loader:
     """Receives the blocks of one file; use it inside a transaction."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, table: RawTable, load_id: str, file: str, origin: str
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        table: RawTable,
+        load_id: str,
+        file: str,
+        origin: str,
+        pseudonyms: Pseudonyms | None = None,
     ) -> None:
         """`file` as shown, `origin` one of published, institutional, simulated."""
         self.connection, self.table, self.load_id, self.file, self.origin = connection, table, load_id, file, origin
-        self.result = LoadResult()
+        self.pseudonyms = pseudonyms or Pseudonyms(None)
+        self.result, self.n_rejected = LoadResult(), 0
 
     def add(self, valid: pl.DataFrame, rejected: pl.DataFrame, rows_read: int) -> None:
         """Insert a block: `valid` typed rows; `rejected` findings with `message` and `row_json`."""
+        # patients of a publication have no name but the one printed
+        if self.origin != "published" and self.table.identifiers:
+            valid = self.pseudonyms.replace(valid, self.table).with_columns(
+                pl.lit(None, pl.String).alias(c) for c in self.table.free_text
+            )
         rows = valid.select(
             *self.table.columns,
             data_origin=pl.lit(self.origin),
@@ -184,6 +209,7 @@ class Loader:
             source_line="_line", column_name="column", value="value", rule="rule", message="message",
             row_json="row_json"))  # fmt: skip
         self.result.rows_read += rows_read
+        self.n_rejected += rows_read - valid.height
 
     def _insert(self, table: str, rows: pl.DataFrame) -> None:
         if rows.is_empty():
@@ -196,12 +222,19 @@ class Loader:
         """Move every copy of a repeated key from the raw table to the rejected rows."""
         name, key = self.table.name, ", ".join(self.table.key)
         shown = " || ' / ' || ".join(self.table.key)
+        # the keys alone first: as a rule none is repeated, and a table of millions need not be joined with itself
+        self.connection.execute(
+            f"create or replace temp table repeated as select {key} from raw.{name} where _load_id = ?"
+            " group by all having count(*) > 1",
+            [self.load_id],
+        )
         # a few lines of each key: all of them in every copy would be the square of a long file
         self.connection.execute(
-            f"create or replace temp table duplicates as select *, {shown} as shown from raw.{name} join ("
-            f" select {key}, min(_source_line, {SHOWN}) as lines, count(*) as n from raw.{name} where _load_id = ?"
-            f" group by all having n > 1) using ({key}) where _load_id = ?",
-            [self.load_id, self.load_id],
+            f"create or replace temp table duplicates as with copies as ("
+            f" select *, rowid as place from raw.{name} semi join repeated using ({key}) where _load_id = ?)"
+            f" select *, {shown} as shown from copies join ("
+            f" select {key}, min(_source_line, {SHOWN}) as lines, count(*) as n from copies group by all) using ({key})",
+            [self.load_id],
         )
         columns = ", ".join(f"{c} := {c}" for c in self.table.columns)
         message = (
@@ -214,14 +247,15 @@ class Loader:
             [name, " + ".join(self.table.key)],
         )
         self.connection.execute(
-            f"delete from raw.{name} where _load_id = ? and _source_line in (select _source_line from duplicates)",
+            f"delete from raw.{name} where _load_id = ? and rowid in (select place from duplicates)",
             [self.load_id],
         )
         ((n, lines, values, n_keys),) = self.connection.execute(
             f"select count(*), list(_source_line order by _source_line)[:{SHOWN}], list(distinct shown order by shown)[:{SHOWN}],"
             " count(distinct shown) from duplicates"
         ).fetchall()
-        self.connection.execute("drop table duplicates")
+        self.connection.execute("drop table duplicates; drop table repeated")
+        self.n_rejected += n
         if not n:
             return None
         return Problem(self.file, "duplicate_key", "the same key stands on several lines", " + ".join(self.table.key),
@@ -241,13 +275,13 @@ class Loader:
             f"select count(*) from raw.{self.table.name} where _load_id = ?", [self.load_id]
         ).fetchall()
         # a line of a matrix stays when single cells of it are rejected
-        ((rejected,),) = self.connection.execute(
+        ((lines,),) = self.connection.execute(
             "select count(distinct source_line) from audit.rejected_rows where load_id = ? and source_line not in"
             f" (select _source_line from raw.{self.table.name} where _load_id = ?)",
             [self.load_id, self.load_id],
         ).fetchall()
         result = self.result
-        result.rows_loaded, result.rows_rejected = loaded, rejected
+        result.rows_loaded, result.rows_rejected = loaded, self.n_rejected if self.table.is_melted else lines
         if result.rows_read != result.rows_loaded + result.rows_rejected:
             raise RuntimeError(f"{self.file}: {result} does not add up")
         row = record | {

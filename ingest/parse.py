@@ -41,16 +41,16 @@ def parse(text: pl.DataFrame, table: RawTable) -> tuple[pl.DataFrame, pl.DataFra
         table: the raw table they belong to.
 
     Returns:
-        The block with every column of `table` typed (absent ones null) and `_line`, row for row; and the
+        The block with every column of `table` typed (absent ones null, or their default) and `_line`, row for row; and the
         findings: `_line`, `column`, `value`, `rule`, one row per cell that could not be parsed.
     """
     columns, findings = [], []
     for name in table.columns:
-        dtype = table.dtype(name)
+        dtype, default = table.dtype(name), table.metadata(name).get("default")
         if name not in text.columns:
-            columns.append(pl.lit(None, dtype).alias(name))
+            columns.append(pl.lit(default, dtype).alias(name))
             continue
-        columns.append(_typed(pl.col(name), dtype).alias(name))
+        columns.append(_typed(pl.col(name), dtype).fill_null(pl.lit(default, dtype)).alias(name))
         bad = text.filter(pl.col(name).str.contains(SPREADSHEET_ERROR)) if dtype == pl.String else None
         if bad is not None and bad.height:
             findings.append(bad.select("_line", column=pl.lit(name), value=name, rule=pl.lit("spreadsheet_error")))

@@ -6,18 +6,22 @@ import csv
 import hashlib
 import time
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from ingest.errors import InputError, Problem, UsageError, printable
 from ingest.settings import PROJECT, Settings, hpd_version
-from ingest.sources import cbioportal
+from ingest.sources import folder_kind
 
 if TYPE_CHECKING:
     import duckdb
+
+    from ingest.privacy import Pseudonyms
+    from ingest.sources.part import Part
 
 BUNDLED = "bundled"
 ORIGINS = ("published", "institutional", "simulated")
@@ -34,7 +38,18 @@ CONFIG_KEYS = (
     "source",
     "cancer_type",
     "samples",
+    "trial_id",
+    "reader",
+    "ttf_event",
+    "date_format",
+    "treatment_starts",
+    "repeats",
+    "map",
+    "units",
+    "values",
+    "only",
 )
+TABLES_OF_OPTIONS = ("map", "units", "values", "only")  # the others are text
 
 
 @dataclass(frozen=True)
@@ -52,6 +67,16 @@ class Spec:
     source: str | None = None
     cancer_type: str | None = None
     samples: str | None = None
+    trial_id: str | None = None
+    reader: str | None = None
+    ttf_event: str | None = None
+    date_format: str | None = None
+    treatment_starts: str | None = None
+    repeats: str | None = None
+    map: dict | None = None
+    units: dict | None = None
+    values: dict | None = None
+    only: dict | None = None
     base: Path = Path()
 
 
@@ -128,11 +153,18 @@ def _configured(entry: dict, config: Path) -> Spec:
         raise UsageError(f"ERROR {config}: an [[inputs]] table has {f'the unknown key {unknown[0]!r}' if unknown else 'no path'}; "
                          f"allowed: {', '.join(CONFIG_KEYS)}")  # fmt: skip
     for key, value in entry.items():
-        if not isinstance(value, str):
+        if key in TABLES_OF_OPTIONS:
+            if not isinstance(value, dict):
+                raise UsageError(f"ERROR {config}: {key} = {value!r}; allowed: a table, [inputs.{key}]")
+        elif not isinstance(value, str):
             raise UsageError(f"ERROR {config}: {key} = {value!r}; allowed: text in quotes")
     if entry["path"] == BUNDLED:
         return _bundled()
-    for key, allowed in (("origin", ORIGINS), ("table", FLAT_TABLES), ("genes", ("default", "all"))):
+    choices = {
+        "origin": ORIGINS, "table": FLAT_TABLES, "genes": ("default", "all"), "repeats": ("agree", "first"),
+        "ttf_event": ("last_dose", "off_treatment", "progression", "death"),
+    }  # fmt: skip
+    for key, allowed in choices.items():
         if key in entry and entry[key] not in allowed:
             raise UsageError(f"ERROR {config}: {key} = {entry[key]!r}; allowed: {', '.join(allowed)}")
     return Spec(**({"name": entry["path"]} | entry), base=config.parent)
@@ -175,7 +207,7 @@ def _gene_symbols(spec: Spec, settings: Settings) -> frozenset[str] | None:
 
 def _files(spec: Spec, settings: Settings, notes: list[Problem]) -> list[tuple[Path, str]]:
     root = settings.bundled if spec.path == BUNDLED else spec.base / Path(spec.path).expanduser()
-    if not root.is_dir() or cbioportal.recognise(root):
+    if not root.is_dir() or folder_kind(root):
         return [(root, spec.path.rstrip("/"))]
     found, other = [], []
     for path in sorted(root.iterdir()):
@@ -199,9 +231,10 @@ def _files(spec: Spec, settings: Settings, notes: list[Problem]) -> list[tuple[P
 
 
 def _item(number: int, spec: Spec, path: Path, file: str, genes: frozenset[str] | None) -> Item:
-    names = {n: path / n for n in cbioportal.study_files(path, file)} if path.is_dir() else {"": path}
-    if spec.samples is not None and not path.is_dir():
-        names[spec.samples] = spec.base / spec.samples
+    names = {n: path / n for n in folder_kind(path).study_files(path, file)} if path.is_dir() else {"": path}
+    for beside in (spec.samples, spec.treatment_starts):
+        if beside is not None and not path.is_dir():
+            names[beside] = spec.base / beside
     files = []
     for name, found in names.items():
         shown = _shown(path, file, name)
@@ -234,15 +267,23 @@ def rules_version() -> str:
 
 
 def run(
-    items: list[Item], connection: duckdb.DuckDBPyConnection, say: Callable[[str], None] = lambda _: None
+    items: list[Item],
+    connection: duckdb.DuckDBPyConnection,
+    say: Callable[[str], None] = lambda _: None,
+    home: Path | None = None,
 ) -> Report:
     """Load what changed, remove what is no longer named; one transaction per file.
 
-    A file that cannot be read leaves its earlier rows as they were; it is listed in `failed`.
+    A file that cannot be read leaves its earlier rows as they were; it is listed in `failed`. `home`: folder of the key
+    of the pseudonyms; None: a key of this run only, whose pseudonyms match nothing.
     """
-    from ingest.load import ensure_tables, loaded_ids, number_inputs, remove_item, transaction
+    from ingest.load import ensure_tables, forget_pseudonyms, loaded_ids, number_inputs, remove_item, transaction
+    from ingest.privacy import Pseudonyms
 
     ensure_tables(connection)
+    pseudonyms = Pseudonyms(home)
+    if any(item.spec.origin != "published" for item in items):
+        forget_pseudonyms(connection, pseudonyms.key_id)
     before = loaded_ids(connection)
     report = Report(n_files=len(items))
     for item in items:
@@ -253,7 +294,7 @@ def run(
             with transaction(connection):
                 if item.file in before:
                     remove_item(connection, item.file)
-                _load(item, connection, report, say)
+                _load(item, connection, report, say, pseudonyms)
         except InputError as error:
             report.failed.append(error)
     named = {item.file for item in items}
@@ -265,10 +306,31 @@ def run(
     return report
 
 
-def _load(item: Item, connection: duckdb.DuckDBPyConnection, report: Report, say: Callable[[str], None]) -> None:
+def _parts(reader: ModuleType, item: Item, say: Callable[[str], None]) -> Iterator[Part]:
+    """The parts of an item; what is wrong with an own genomic file is told without the names of its samples."""
+    from ingest.privacy import hide_samples, without_samples
+
+    if item.spec.origin == "published" or not getattr(reader, "NAMES_SAMPLES", False):
+        yield from reader.read(item, say)
+        return
+    try:
+        for part in reader.read(item, say):
+            hide_samples(part)
+            yield part
+    except InputError as error:
+        raise InputError(without_samples(error.problem)) from None
+
+
+def _load(
+    item: Item,
+    connection: duckdb.DuckDBPyConnection,
+    report: Report,
+    say: Callable[[str], None],
+    pseudonyms: Pseudonyms,
+) -> None:
     import duckdb
     import pandera
-    import polars
+    import polars as pl
 
     from ingest.load import Loader
     from ingest.sources import reader_of
@@ -279,20 +341,22 @@ def _load(item: Item, connection: duckdb.DuckDBPyConnection, report: Report, say
     n_rows = 0
     reader = reader_of(item)
     report.kinds[item.file] = reader.KIND
-    for part in reader.read(item, say):
+    for part in _parts(reader, item, say):
         if part.table is not None:
             loader = loaders.get((part.file, part.table.name))
             if loader is None:
                 load_id = item.item_id if not loaders else f"{item.item_id}-{len(loaders) + 1}"
-                loader = Loader(connection, part.table, load_id, part.file, item.spec.origin)
+                loader = Loader(connection, part.table, load_id, part.file, item.spec.origin, pseudonyms)
                 loaders[part.file, part.table.name] = loader
+            if part.table.name == "samples":
+                part.valid = part.valid.with_columns(trial_id=pl.lit(item.spec.trial_id, pl.String))
             loader.add(part.valid, part.rejected, part.rows_read)
             n_rows += part.rows_read
         for problem in part.problems:
             key = (problem.file, problem.rule, problem.column, problem.what)
             problems[key].absorb(problem) if key in problems else problems.setdefault(key, problem)
         say(f"{item.file}: {n_rows:,} rows, {n_rows / max(time.monotonic() - started, 1e-6):,.0f}/s")
-    versions = f"hpd-warehouse {hpd_version()}, duckdb {duckdb.__version__}, polars {polars.__version__}, pandera {pandera.__version__}"
+    versions = f"hpd-warehouse {hpd_version()}, duckdb {duckdb.__version__}, polars {pl.__version__}, pandera {pandera.__version__}"
     checksums = {_shown(item.path, item.file, name): (sha256, size) for name, sha256, size in item.files}
     for loader in loaders.values():
         if duplicate := loader.reject_duplicate_keys():

@@ -33,6 +33,7 @@ BLANKS = ("", "na", "n/a", "null")
 BOMB_BYTES, BOMB_RATIO = 256 << 20, 200  # real tables pack 5- to 50-fold
 WORKBOOK_ERRORS = {"Div0": "#DIV/0!", "NA": "#N/A", "Name": "#NAME?", "Null": "#NULL!", "Num": "#NUM!", "Ref": "#REF!"}
 NEWLINE, QUOTE, RETURN = 10, 34, 13
+SIMULATED = b"# simulated"  # the first words of what `hpd simulate` writes
 
 
 @dataclass
@@ -57,6 +58,7 @@ class Table:
     header_line: int
     blocks: Iterator[Block]
     notes: list[Problem] = field(default_factory=list)
+    is_simulated: bool = False  # a comment above the header says so
 
 
 def open_table(path: Path, file: str, sheet: str | None = None, blanks: tuple[str, ...] = BLANKS) -> Table:
@@ -133,6 +135,7 @@ def _open_text(path: Path, file: str, is_gzip: bool, blanks: tuple[str, ...]) ->
             if head.startswith(bom):
                 _refuse(file, "not_utf8", "is UTF-16 text, not UTF-8", fix="save it as 'CSV UTF-8'")
         head, line = head.removeprefix(b"\xef\xbb\xbf"), 1
+        is_simulated = head.startswith(SIMULATED)
         while True:
             while b"\n" not in head and len(head) < MAX_RECORD_BYTES and (more := _read(stream, file, 1 << 20)):
                 head += more
@@ -165,7 +168,7 @@ def _open_text(path: Path, file: str, is_gzip: bool, blanks: tuple[str, ...]) ->
             _read(stream, file, n_read - len(rest))
             yield from _text_blocks(stream, file, header, delimiter, line + 1, blanks)
 
-    return Table(file, header, line, blocks())
+    return Table(file, header, line, blocks(), is_simulated=is_simulated)
 
 
 def _unpacked(path: Path, file: str, is_gzip: bool) -> BinaryIO | _Guarded:
@@ -178,7 +181,10 @@ def _decode(data: bytes, file: str, first_line: int) -> str:
     except UnicodeDecodeError as error:
         line = first_line + data.count(b"\n", 0, error.start)
         before, after = data[max(0, error.start - 12) : error.start], data[error.start : error.start + 12]
-        shown = (before.rpartition(b"\n")[2] + after.partition(b"\n")[0]).decode("latin-1")
+        # it may be a patient's name: only the character at fault is shown as it is
+        fault, after = after[:1].decode("latin-1"), after[1:]
+        around = (before.rpartition(b"\n")[2].decode("latin-1"), after.partition(b"\n")[0].decode("latin-1"))
+        shown = fault.join(re.sub(r"[^\W\d_]|[\x80-\xff]", "x", re.sub("[0-9]", "9", text)) for text in around)
         _refuse(file, "not_utf8", "is not valid UTF-8", lines=[line], found=[shown],
                 fix="save it as UTF-8 ('CSV UTF-8' in a spreadsheet)")  # fmt: skip
         raise  # unreachable: the refusal above raises

@@ -15,6 +15,8 @@ CHECK_RULES = {
     "not_nullable": ("missing_value", "is blank"),
     "isin": ("not_allowed", "is not an allowed value"),
     "greater_than_or_equal_to": ("below_minimum", "is below the minimum"),
+    "greater_than": ("not_above_minimum", "is not above the minimum"),
+    "less_than_or_equal_to": ("above_maximum", "is above the maximum"),
     "in_range": ("out_of_range", "is out of range"),
     "str_matches": ("wrong_form", "has the wrong form"),
 }
@@ -81,6 +83,8 @@ def describe(rule: str, column: str, table: RawTable, file: str) -> Problem:
         unit = table.metadata(column).get("unit")
         if rule == "percent_sign" and table.dtype(column) == pl.Int64:
             allowed, fix = "a whole number", "give the count"
+        elif rule == "percent_sign" and unit and "fraction" not in unit:
+            allowed, fix = "a number, or blank", "leave the sign away" if unit == "%" else f"give it in {unit}"
         if rule == "comma_in_number" and table.dtype(column) == pl.Int64:
             allowed, fix = "digits", "write 1,318 as 1318"
         if rule == "unit_in_cell" and unit and table.dtype(column) == pl.Float64:

@@ -1,10 +1,13 @@
-"""Single patients: so far those described one by one in a paper."""
+"""Treated patients: of an own trial or cohort, or described one by one in a paper."""
 
 from __future__ import annotations
 
 import pandera.polars as pa
 import polars as pl
 from pandera.api.polars.types import PolarsData
+
+MAX_DAYS = 36525  # 100 years; what is more is a date as a spreadsheet counts it (36526 = 2000-01-01)
+DATES = "treatment_start_date|last_dose_date|off_treatment_date|progression_date|death_date|last_known_date"
 
 
 class Patients(pa.DataFrameModel):
@@ -16,7 +19,7 @@ class Patients(pa.DataFrameModel):
     )
     patient_id: str = pa.Field(
         description="Patient, unique within the trial. Use a study pseudonym, never a record number or a name.",
-        metadata={"required": True, "aliases": ["patient_label"], "example": "P001"},
+        metadata={"required": True, "aliases": ["patient_label"], "example": "P001", "identifies": "patient"},
     )
     cancer_type_reported: str = pa.Field(
         nullable=True,
@@ -38,8 +41,16 @@ class Patients(pa.DataFrameModel):
         description="Status of those genes. Blank: not assayed or not printed.",
         metadata={"example": "amplified"},
     )
-    assay: str = pa.Field(nullable=True, description="Assay behind the status, e.g. FISH.", metadata={})
-    other_alteration: str = pa.Field(nullable=True, description="Another alteration, as printed.", metadata={})
+    assay: str = pa.Field(
+        nullable=True,
+        description="Assay behind the status, e.g. FISH. Kept of published patients only: free text.",
+        metadata={"published_only": True},
+    )
+    other_alteration: str = pa.Field(
+        nullable=True,
+        description="Another alteration, as printed. Kept of published patients only: free text.",
+        metadata={"published_only": True},
+    )
     hpd_definition: str = pa.Field(
         nullable=True,
         description="Code of the definition behind is_hpd_reported. Blank: not printed.",
@@ -56,8 +67,94 @@ class Patients(pa.DataFrameModel):
     ttf_days: float = pa.Field(
         nullable=True,
         ge=0,
-        description="Time to treatment failure.",
-        metadata={"unit": "days", "example": "44"},
+        le=MAX_DAYS,
+        description="Time from the first dose to treatment failure, to the event that ttf_event names.",
+        metadata={"unit": "days", "allowed": f"0 to {MAX_DAYS}", "example": "44"},
+    )
+    is_ttf_censored: bool = pa.Field(
+        nullable=True,
+        description="Whether the patient was still without that event at ttf_days. Blank: no.",
+        metadata={"example": "false"},
+    )
+    ttf_event: str = pa.Field(
+        nullable=True,
+        isin=["last_dose", "off_treatment", "progression", "death"],
+        description="What counts as treatment failure in this source; ttf_days, where given, is the time to it. "
+        "Blank: off_treatment.",
+        metadata={"example": "off_treatment"},
+    )
+    ttf_cut_days: float = pa.Field(
+        nullable=True,
+        gt=0,
+        description="What this source takes as 2 months. Blank: 60.875.",
+        metadata={"unit": "days", "allowed": "a number above 0"},
+    )
+    last_dose_day: float = pa.Field(
+        nullable=True,
+        ge=0,
+        le=MAX_DAYS,
+        description="Day of the last dose, 0 = day of the first.",
+        metadata={
+            "date": "last_dose_date",
+            "unit": "days",
+            "allowed": f"0 to {MAX_DAYS}; a date goes into last_dose_date",
+            "example": "42",
+        },
+    )
+    off_treatment_day: float = pa.Field(
+        nullable=True,
+        ge=0,
+        le=MAX_DAYS,
+        description="Day the treatment was given up, for whatever reason. Blank: not known, or still on treatment.",
+        metadata={
+            "date": "off_treatment_date",
+            "unit": "days",
+            "allowed": f"0 to {MAX_DAYS}; a date goes into off_treatment_date",
+            "example": "44",
+        },
+    )
+    progression_day: float = pa.Field(
+        nullable=True,
+        ge=0,
+        le=MAX_DAYS,
+        description="Day progression was first seen.",
+        metadata={
+            "date": "progression_date",
+            "unit": "days",
+            "allowed": f"0 to {MAX_DAYS}; a date goes into progression_date",
+            "example": "41",
+        },
+    )
+    death_day: float = pa.Field(
+        nullable=True,
+        ge=0,
+        le=MAX_DAYS,
+        description="Day of death. Blank: not known to have died.",
+        metadata={"date": "death_date", "unit": "days", "allowed": f"0 to {MAX_DAYS}; a date goes into death_date"},
+    )
+    last_known_day: float = pa.Field(
+        nullable=True,
+        ge=0,
+        le=MAX_DAYS,
+        description="Last day about which anything is known; an event without a day of its own had not happened by then.",
+        metadata={
+            "date": "last_known_date",
+            "unit": "days",
+            "allowed": f"0 to {MAX_DAYS}; a date goes into last_known_date",
+            "example": "90",
+        },
+    )
+    ecog_worst_2_months: int = pa.Field(
+        nullable=True,
+        in_range={"min_value": 0, "max_value": 5},
+        description="Worst ECOG performance status in the first 2 months.",
+        metadata={"unit": "ECOG grade", "example": "1"},
+    )
+    partial_dates: str = pa.Field(
+        nullable=True,
+        str_matches=rf"^({DATES})(\|({DATES}))*$",
+        description="Dates that were given without their day, so that no day could be computed; filled in by `hpd`.",
+        metadata={"allowed": "names of date columns separated by |"},
     )
     burden_change_low: float = pa.Field(
         nullable=True,
@@ -76,7 +173,11 @@ class Patients(pa.DataFrameModel):
         description="Pace of progression after against before treatment.",
         metadata={"unit": "fold"},
     )
-    source_url: str = pa.Field(nullable=True, description="Where the patient is described.", metadata={})
+    source_url: str = pa.Field(
+        nullable=True,
+        description="Where the patient is described. Kept of published patients only: free text.",
+        metadata={"published_only": True},
+    )
 
     class Config:
         """Nothing beyond the documented columns."""

@@ -12,12 +12,18 @@ class Samples(pa.DataFrameModel):
         description="Study the sample belongs to.", metadata={"required": True, "example": "own_panel"}
     )
     sample_id: str = pa.Field(
-        description="Sample, unique within the study.", metadata={"required": True, "example": "S001"}
+        description="Sample, unique within the study.",
+        metadata={"required": True, "example": "S001", "identifies": "sample"},
     )
     patient_id: str = pa.Field(
         nullable=True,
         description="Patient the sample is from. Blank: not given; the sample then counts as a patient of its own.",
-        metadata={"example": "P001"},
+        metadata={"example": "P001", "identifies": "patient"},
+    )
+    trial_id: str = pa.Field(
+        nullable=True,
+        description="Trial whose patients these are, so that their hyperprogression is set beside their genes.",
+        metadata={"example": "OWN_2026"},
     )
     source: str = pa.Field(
         description="Who sequenced: TCGA, or the name of the study.",

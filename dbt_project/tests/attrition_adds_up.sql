@@ -1,11 +1,13 @@
--- Per kind of evidence and origin, the rows read are the sum of all later steps; every load is in it.
+-- Per kind of evidence and origin, the rows read are the sum of all later steps; every load is in it. Where a
+-- count is suppressed there is nothing to add up.
 with steps as (
 
     select
         evidence,
         data_origin,
         coalesce(sum(n_rows) filter (where step = 'read'), 0) as n_read,
-        coalesce(sum(n_rows) filter (where step <> 'read'), 0) as n_gone_and_kept
+        coalesce(sum(n_rows) filter (where step <> 'read'), 0) as n_gone_and_kept,
+        max(is_suppressed) as has_suppressed
     from {{ ref('attrition') }}
     group by evidence, data_origin
 
@@ -31,5 +33,8 @@ select
 from steps
 full outer join loads on steps.evidence = loads.evidence and steps.data_origin = loads.data_origin
 where
-    loads.n_rows is distinct from steps.n_read
-    or steps.n_read is distinct from steps.n_gone_and_kept
+    not coalesce(steps.has_suppressed, false)
+    and (
+        loads.n_rows is distinct from steps.n_read
+        or steps.n_read is distinct from steps.n_gone_and_kept
+    )

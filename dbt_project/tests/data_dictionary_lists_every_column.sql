@@ -5,9 +5,12 @@
 -- depends_on: {{ ref('data_quality') }}
 -- depends_on: {{ ref('hpd_amplification_by_cancer') }}
 -- depends_on: {{ ref('hpd_by_amplification_status') }}
+-- depends_on: {{ ref('hpd_by_definition') }}
+-- depends_on: {{ ref('hpd_evaluability') }}
 -- depends_on: {{ ref('hpd_incidence') }}
 -- depends_on: {{ ref('hpd_reports') }}
 -- depends_on: {{ ref('reference_study') }}
+-- depends_on: {{ ref('ttf_sensitivity') }}
 with existing as (
 
     select

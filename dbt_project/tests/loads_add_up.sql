@@ -1,5 +1,6 @@
 -- Rows read are rows loaded and rows rejected, and every rejected row is there with its reason. A line of a
--- matrix of calls stays when single cells of it are rejected.
+-- matrix of calls stays when single cells of it are rejected, and one of tumor measurements may hold several
+-- scans, each of which is a row.
 with kept as (
 
     select distinct
@@ -32,4 +33,9 @@ from {{ ref('stg_loads') }} as loads
 left join rejected on loads.load_id = rejected.load_id
 where
     loads.rows_read <> loads.rows_loaded + loads.rows_rejected
-    or loads.rows_rejected <> coalesce(rejected.n_lines, 0)
+    or (
+        loads.table_name <> 'tumor_measurements'
+        and loads.rows_rejected <> coalesce(rejected.n_lines, 0)
+    )
+    or loads.rows_rejected < coalesce(rejected.n_lines, 0)
+    or (loads.rows_rejected > 0 and rejected.n_lines is null)

@@ -12,6 +12,11 @@ with raw_rows as (
     from {{ source('raw', 'patients') }}
     union all
     select
+        'tumor_measurements' as table_name,
+        _load_id as load_id
+    from {{ source('raw', 'tumor_measurements') }}
+    union all
+    select
         'amplification_counts' as table_name,
         _load_id as load_id
     from {{ source('raw', 'amplification_counts') }}

@@ -53,6 +53,7 @@ def header_of(path: Path) -> list[str]:
 
 
 KIND = "table of copy-number calls"
+NAMES_SAMPLES = True  # in messages and findings
 
 
 def recognise(path: Path) -> bool:

@@ -31,6 +31,7 @@ WHOLE_GENOME = ("WGS", "WXS")
 
 
 KIND = "cBioPortal study folder"
+NAMES_SAMPLES = True  # in messages and findings
 
 
 def recognise(path: Path) -> bool:

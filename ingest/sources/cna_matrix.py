@@ -250,24 +250,24 @@ class _BadCells:
     """Cells of the whole file that are no calls: one message."""
 
     lines: list[int] = field(default_factory=list)
-    samples: dict[str, None] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)  # sample → its column
     values: dict[str, None] = field(default_factory=dict)
     n_cells: int = 0
 
-    def add(self, line: int, told: list[tuple[str, str]]) -> None:
+    def add(self, line: int, told: list[tuple[str, str]], places: dict[str, str]) -> None:
         self.lines.append(line)
-        self.samples.update(dict.fromkeys(name for name, _ in told))
+        self.places.update(places)
         self.values.update(dict.fromkeys(value for _, value in told))
         self.n_cells += len(told)
 
     def parts(self, file: str) -> Iterator[Part]:
-        samples, values, n = list(self.samples), list(self.values), self.n_cells
+        samples, places, values, n = list(self.places), list(self.places.values()), list(self.values), self.n_cells
         more = f" ({len(samples) - SHOWN} more)" if len(samples) > SHOWN else ""
         if n:
             yield Part.of_notes(file, [Problem(
                 file, "not_a_call", "is not a discrete call", ", ".join(samples[:SHOWN]) + more, self.lines[:SHOWN], len(self.lines),
                 values[:SHOWN], len(values), allowed=CALLS, outcome=f"{n:,} {'cell' if n == 1 else 'cells'} not loaded: counted as not assayed",
-                fix="correct the cells, or write NA")])  # fmt: skip
+                fix="correct the cells, or write NA", place=", ".join(places[:SHOWN]) + more)])  # fmt: skip
 
 
 def _decoded(block: _Block, matrix: Matrix, columns: np.ndarray, study_id: str, bad: _BadCells) -> Part:
@@ -294,14 +294,19 @@ def _decoded(block: _Block, matrix: Matrix, columns: np.ndarray, study_id: str, 
         raise InputError(Problem(
             matrix.file, "not_calls", "most cells are no discrete calls", lines=block.lines[:1], found=found[:SHOWN], n_found=len(found),
             allowed=CALLS, fix="give the discrete calls, not copy numbers or log2 ratios"))  # fmt: skip
+    places: dict[str, str] = {}
     for g in np.flatnonzero(is_bad.any(axis=1)):
         line, symbol, cells = block.lines[whole[g]], block.genes[whole[g]][0], block.cells[whole[g]].split(b"\t")
         told = [(matrix.samples[c], cells[c].decode("utf-8", "replace")) for c in columns[is_bad[g]]]
         row = json.dumps({"gene": symbol})
         rejected += [(line, name, value, "not_a_call", "is not a discrete call", row) for name, value in told]
-        bad.add(line, told)
+        here = {matrix.samples[c]: f"column {len(matrix.roles) + c + 1}" for c in columns[is_bad[g]]}
+        bad.add(line, told, here)
+        places |= here
     valid = _profiles([block.genes[i] for i in whole], lines[whole].tolist(), calls, study_id)
-    return Part(table, matrix.file, len(block.lines), valid, pl.DataFrame(rejected, REJECTED, orient="row"), problems)
+    return Part(
+        table, matrix.file, len(block.lines), valid, pl.DataFrame(rejected, REJECTED, orient="row"), problems, places
+    )
 
 
 def _profiles(genes: list[tuple[str, int | None]], lines: list[int], calls: np.ndarray, study_id: str) -> pl.DataFrame:

@@ -32,6 +32,7 @@ IDS = NAMES | {"anonpt_id": "patient_id"}
 
 
 KIND = "FoundationOne alteration list"
+NAMES_SAMPLES = True  # in messages and findings
 
 
 def recognise(path: Path) -> bool:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 KIND = "GISTIC2 thresholded calls"
+NAMES_SAMPLES = True  # in messages and findings
 
 
 def recognise(path: Path) -> bool:

@@ -26,6 +26,7 @@ class Part:
         valid: every column of the raw table, typed, and `_line`.
         rejected: findings (`_line`, `column`, `value`, `rule`) with `message` and `row_json`.
         problems: the findings summed up, one per rule and column.
+        places: columns that are named after a sample → the same in words that name none.
     """
 
     table: RawTable | None
@@ -34,6 +35,7 @@ class Part:
     valid: pl.DataFrame
     rejected: pl.DataFrame
     problems: list[Problem] = field(default_factory=list)
+    places: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of_notes(cls, file: str, notes: list[Problem]) -> Part:

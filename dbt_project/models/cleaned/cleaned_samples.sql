@@ -120,6 +120,7 @@ final as (
         study_id,
         sample_id,
         patient_id,
+        coalesce(trial_id, study_id) as trial_id,
         source,
         source_class,
         study_group,

@@ -2,6 +2,7 @@
 -- Inputs: stg_loads, stg_copy_number_profiles, stg_gene_panels and every cleaned model.
 -- Per evidence and origin, the first step is the sum of the rest. A line of a matrix of calls or of a panel
 -- counts when its gene is in a gene set; what became of the samples it speaks of is told under samples.
+-- A patient counts when at least one definition can be judged; hpd_evaluability has each of them.
 with loads as (
 
     select * from {{ ref('stg_loads') }}
@@ -24,15 +25,71 @@ reports as (
 
 ),
 
+growth as (
+
+    select * from {{ ref('cleaned_growth_metrics') }} where is_chosen_reader
+
+),
+
+evaluable_patients as (
+
+    select distinct
+        trial_id,
+        patient_id,
+        is_simulated
+    from {{ ref('cleaned_patient_hpd') }}
+    where is_chosen_reader and outcome <> 'not_evaluable'
+
+),
+
 patients as (
 
     select
         'patients' as evidence,
-        data_origin,
-        case when is_repeated then 'repeated' else 'not counted' end as step,
-        exclusion_reason as reason,
+        patients.data_origin,
+        case
+            when patients.is_repeated then 'repeated'
+            when patients.exclusion_reason is not null then 'not counted'
+            when patients.treatment_class = 'other' then 'not counted'
+            when evaluable_patients.patient_id is not null then 'counted'
+            else 'not counted'
+        end as step,
+        case
+            when patients.exclusion_reason is not null then patients.exclusion_reason
+            when patients.treatment_class = 'other' then 'a control: no PD-1/PD-L1 inhibitor was given'
+            when evaluable_patients.patient_id is null
+                then coalesce(growth.burden_reason, 'evaluable under no definition: see hpd_evaluability')
+            when patients.cancer_type_code is null or patients.cancer_type_code like 'UNMAPPED%'
+                then 'as UNMAPPED: not a cancer type of the vocabulary'
+        end as reason,
         cast(1 as bigint) as n_evaluable
-    from {{ ref('cleaned_patients') }}
+    from {{ ref('cleaned_patients') }} as patients
+    left join evaluable_patients
+        on
+            patients.trial_id = evaluable_patients.trial_id
+            and patients.patient_id = evaluable_patients.patient_id
+            and patients.is_simulated = evaluable_patients.is_simulated
+    left join growth
+        on
+            patients.trial_id = growth.trial_id
+            and patients.patient_id = growth.patient_id
+            and patients.is_simulated = growth.is_simulated
+
+),
+
+scans as (
+
+    select
+        'tumor_measurements' as evidence,
+        data_origin,
+        case
+            when is_repeated then 'repeated'
+            when exclusion_reason is null then 'counted'
+            else 'not counted'
+        end as step,
+        exclusion_reason as reason,
+        cast(null as bigint) as n_evaluable
+    from {{ ref('cleaned_tumor_measurements') }}
 
 ),
 
@@ -183,6 +240,8 @@ gone_and_kept as (
     union all
     select * from patients
     union all
+    select * from scans
+    union all
     select * from amplification
     union all
     select * from two_by_two
@@ -238,6 +297,15 @@ steps as (
 
 ),
 
+judged as (
+
+    select
+        *,
+        evidence in ('patients', 'tumor_measurements') and {{ has_small_cell(['n_rows']) }} as is_suppressed
+    from steps
+
+),
+
 final as (
 
     select
@@ -246,9 +314,10 @@ final as (
         cast(step_number as bigint) as step_number,
         step,
         reason,
-        n_rows,
-        n_patients
-    from steps
+        case when not is_suppressed then n_rows end as n_rows,
+        case when not is_suppressed then n_patients end as n_patients,
+        is_suppressed
+    from judged
 
 )
 

@@ -32,18 +32,6 @@ reports as (
 
 ),
 
-patients as (
-
-    select
-        source_file,
-        'patients' as table_name,
-        source_line,
-        cast(source_line as varchar) as row_name,
-        flags
-    from {{ ref('cleaned_patients') }}
-
-),
-
 counts as (
 
     select
@@ -85,8 +73,6 @@ cleaned as (
 
     select * from reports
     union all
-    select * from patients
-    union all
     select * from counts
     union all
     select * from two_by_two
@@ -98,6 +84,37 @@ cleaned as (
 flagged as (
 
     {{ unnest('cleaned', 'source_file, table_name, source_line, row_name', 'flags') }}
+
+),
+
+-- millions of rows, and few different lists of flags: counted before they are taken apart
+patients_and_scans as (
+
+    select
+        source_file,
+        'patients' as table_name,
+        flags,
+        count(*) as n_rows,
+        min(source_line) as first_line,
+        max(source_line) as last_line
+    from {{ ref('cleaned_patients') }}
+    group by source_file, flags
+    union all
+    select
+        source_file,
+        'tumor_measurements' as table_name,
+        flags,
+        count(*) as n_rows,
+        min(source_line) as first_line,
+        max(source_line) as last_line
+    from {{ ref('cleaned_tumor_measurements') }}
+    group by source_file, flags
+
+),
+
+counted_flags as (
+
+    {{ unnest('patients_and_scans', 'source_file, table_name, n_rows, first_line, last_line', 'flags') }}
 
 ),
 
@@ -130,6 +147,18 @@ final as (
         max(source_line) as last_line
     from findings
     group by source_file, table_name, severity, rule, coalesce(column_name, '')
+    union all
+    select
+        source_file,
+        table_name,
+        'flagged' as severity,
+        item as rule,
+        '' as column_name,
+        cast(sum(n_rows) as bigint) as n_rows,
+        min(first_line) as first_line,
+        max(last_line) as last_line
+    from counted_flags
+    group by source_file, table_name, item
 
 )
 

@@ -145,6 +145,7 @@ final as (
         incidence.pooling_method,
         incidence.reported_incidence_low,
         incidence.reported_incidence_high,
+        coalesce(incidence.is_suppressed, false) as is_suppressed,
         tcga.n_samples_all as tcga_n_samples_all,
         tcga.n_assayed as tcga_n_assayed,
         tcga.n_amplified as tcga_n_amplified,

@@ -11,6 +11,7 @@ renamed as (
         study_id,
         sample_id,
         patient_id,
+        trial_id,
         source,
         study_group,
         tcga_code,
