@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -16,12 +17,19 @@ from ingest.settings import Settings, hpd_version, load_settings
 CLEAN, FAILED, USAGE, WITH_REJECTS = 0, 1, 2, 3
 
 ANSWER = """
-select cancer_type, n_reports_pooled, n_hpd, n_evaluable, hpd_incidence, hpd_ci_low, hpd_ci_high,
+select cancer_type, n_reports_pooled, n_hpd, n_evaluable, pooled_incidence, pooled_ci_low, pooled_ci_high,
     tcga_n_amplified, tcga_n_assayed, tcga_amplified_fraction, tcga_amplified_ci_low, tcga_amplified_ci_high
 from hpd_amplification_by_cancer
 where hpd_definition = 'ANY_PUBLISHED' and basis = 'reported' and gene_set = 'MDM2|MDM4'
     and not is_simulated and n_reports_pooled > 0
-order by hpd_incidence desc, cancer_type
+order by pooled_incidence desc, cancer_type
+"""
+
+
+FINDING = """
+select finding from hpd_amplification_association
+where hpd_definition = 'ANY_PUBLISHED' and basis = 'reported' and gene_set = 'MDM2|MDM4' and source_class = 'tcga'
+    and left_out_cancer_type_code = 'NONE' and not is_simulated
 """
 
 
@@ -295,6 +303,7 @@ def _print_answer(settings: Settings) -> None:
 
     with connect(settings.published_db) as connection:
         rows = connection.sql(ANSWER).fetchall()
+        findings = connection.sql(FINDING).fetchall()
     header = (
         "cancer",
         "reports",
@@ -311,8 +320,10 @@ def _print_answer(settings: Settings) -> None:
     if not rows:
         click.echo('no report of HPD is loaded; ask for what is: hpd query "from amplification_by_cancer"')
         return
-    click.echo("Hyperprogression, any published definition, summed reports; MDM2 or MDM4 amplification in TCGA:")
+    click.echo("Hyperprogression, any published definition, pooled; MDM2 or MDM4 amplification in TCGA:")
     _print_table(header, body)
+    for (finding,) in findings:
+        click.echo(f"\n{textwrap.fill(finding, 110)}")
 
 
 def _n(count: int, noun: str) -> str:

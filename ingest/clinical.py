@@ -106,6 +106,8 @@ def part_of(
     if reader is not None and table.name == "tumor_measurements":
         is_chosen = pl.col("reader") == reader if "reader" in ready.columns else pl.lit(False)
         ready = ready.with_columns(is_reader_chosen=is_chosen.fill_null(False).cast(pl.String))
+    if table.name == "tumor_measurements":
+        dated = pl.concat([dated, _without_day(ready, dated)])
     typed, parsed = parse(ready, table)
     valid, findings = validate(typed, ready, pl.concat([dated, parsed]), table)
     cell = pl.col("value")
@@ -187,6 +189,14 @@ def _with_days(text: pl.DataFrame, table: RawTable, date_format: str | None) -> 
         is_partial = pl.any_horizontal(partial.values()) & pl.col("day").is_null()
         text = text.with_columns(is_day_partial=pl.when(is_partial).then(pl.lit("true")))
     return text.drop(*dates, *(f"{c} parsed" for c in dates)), pl.concat(found)
+
+
+def _without_day(text: pl.DataFrame, dated: pl.DataFrame) -> pl.DataFrame:
+    """Scans of which neither a day nor a partial date is given."""
+    is_partial = pl.col("is_day_partial").is_not_null() if "is_day_partial" in text.columns else pl.lit(False)
+    blank = text.filter(pl.col("day").is_null() & ~is_partial) if "day" in text.columns else text.clear()
+    blank = blank.join(dated, on="_line", how="anti")
+    return blank.select("_line", column=pl.lit("day"), value=pl.lit(None, pl.String), rule=pl.lit("missing_value"))
 
 
 def _on_treatment_clock(text: pl.DataFrame, table: RawTable) -> tuple[pl.DataFrame, pl.DataFrame]:

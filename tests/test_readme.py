@@ -63,7 +63,9 @@ def test_the_python_runs(stranger: dict) -> None:
 
 
 def test_the_configuration_is_read(stranger: dict, tmp_path: Path) -> None:
-    block = re.findall(r"^```toml\n(.*?)\n```$", README.read_text("utf-8"), re.S | re.M)[0]  # the map has a test of its own
+    block = re.findall(r"^```toml\n(.*?)\n```$", README.read_text("utf-8"), re.S | re.M)[
+        0
+    ]  # the map has a test of its own
     folder: Path = stranger["cwd"]
     (folder / "trials.csv").write_text(
         "report_id,cancer_type_reported,hpd_definition,n_evaluable,n_hpd\nA,NSCLC,KAS_DTGR100,9,1\n"

@@ -263,6 +263,8 @@ def _patients(item: Item, opened: Table, entry: dict, starts: pl.DataFrame | Non
     rows = pl.concat(frames) if frames else pl.DataFrame(schema={"_line": pl.Int64} | dict.fromkeys(entry, pl.String))
     key = ["trial_id", "patient_id"]
     rest = [c for c in rows.columns if c not in (*key, "_line")]
+    if item.spec.repeats == "first":
+        rows = _first_to_speak(rows, key, rest)
     grouped = rows.drop_nulls(key).group_by(key, maintain_order=True)
     gathered = grouped.agg(pl.col("_line").first(), *(pl.col(c).drop_nulls().first() for c in rest))
     rejected, problems, conflicts = [], [], []
@@ -299,6 +301,17 @@ def _patients(item: Item, opened: Table, entry: dict, starts: pl.DataFrame | Non
                 part.problems += told_lines.problems
     known = None if start is None or not told else good.select(*key, start).drop_nulls(start)
     return part, known
+
+
+def _first_to_speak(rows: pl.DataFrame, key: list[str], rest: list[str]) -> pl.DataFrame:
+    """The rows without those that contradict an earlier one of the patient in any column: the end of a second regimen must
+    not close the first."""
+    firsts = rows.group_by(key, maintain_order=True).agg(
+        pl.col(c).drop_nulls().first().alias(f"first {c}") for c in rest
+    )
+    agrees = [pl.col(c).is_null() | (pl.col(c) == pl.col(f"first {c}")) for c in rest]
+    joined = rows.join(firsts, on=key, how="left", nulls_equal=True, maintain_order="left")
+    return joined.filter(pl.all_horizontal(agrees)).select(rows.columns)
 
 
 def _scans(item: Item, rows: pl.DataFrame, entry: dict, starts: pl.DataFrame | None) -> Part:

@@ -338,7 +338,6 @@ def test_options_name_trial_cancer_and_event(load: Load, db) -> None:
         ("2024", "", None, True),
         ("2024-04", 0, None, True),
         ("", 43, 42, None),
-        ("", "", None, None),
     ],
 )
 def test_a_study_day_stands_in_for_a_date_that_is_not_full(
@@ -348,6 +347,15 @@ def test_a_study_day_stands_in_for_a_date_that_is_not_full(
     tr([WEEK_6 | {"TRDTC": date, "TRDY": study_day}])
     load()
     assert scans(db, "day, is_day_partial") == [(day, is_partial)]
+
+
+def test_a_scan_without_date_and_study_day_is_rejected(load: Load, db) -> None:
+    dm()
+    tr([WEEK_6 | {"TRDTC": "", "TRDY": ""}])
+    report = load()
+    assert scans(db, "day") == []
+    assert report.rows_rejected == 1
+    assert "ERROR study/tr.csv: line 2: day: is blank; 1 row rejected; fill it in" in said(report)
 
 
 def test_study_days_are_counted_from_the_reference_not_from_the_first_dose(load: Load, db) -> None:

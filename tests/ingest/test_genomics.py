@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -44,10 +45,12 @@ Load = Callable[..., Report]
 
 @pytest.fixture
 def load(db: duckdb.DuckDBPyConnection) -> Load:
-    """Loads an input with options into the database of the test; nothing else stays in it."""
+    """Loads an input with options into the database of the test; nothing else stays in it. As published evidence, whose
+    samples keep their names, unless an origin is given."""
 
     def load(path: str | Path, **options: str) -> Report:
-        lines = [f'{key} = "{value}"\n' for key, value in ({"path": path} | options).items()]
+        told = {"path": path, "origin": "published"} | options
+        lines = [f'{key} = "{value}"\n' for key, value in told.items()]
         Path("hpd.toml").write_text("[[inputs]]\n" + "".join(lines))
         items, failed, _ = discover(specs_from([], Path("hpd.toml")), Settings(home=Path("home")))
         assert failed == []
@@ -401,6 +404,57 @@ def test_a_changed_list_of_samples_is_read_again(db: duckdb.DuckDBPyConnection, 
     assert rows(db, "select source_file, table_name from audit.loads order by 1") == [
         ("own.csv", "copy_number_profiles"), ("samples.csv", "samples"),
     ]  # fmt: skip
+
+
+# --- samples of own studies ----------------------------------------------------------------------------
+
+
+def patients_of(db: duckdb.DuckDBPyConnection, table: str = "samples") -> set[str]:
+    return set(rows(db, f"select distinct patient_id from raw.{table}"))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_samples_of_own_data_are_pseudonyms_and_their_calls_stay_theirs(
+    name: str, db: duckdb.DuckDBPyConnection, load: Load
+) -> None:
+    load(FORMATS[name](), cancer_type="SARC", origin="institutional")
+    named = rows(db, "select sample_id from raw.samples order by sample_number")
+    assert all(re.fullmatch("S[0-9a-f]{20}", sample) for sample in named)
+    true_name = dict(zip(named, SAMPLES, strict=True))
+    assert {(gene, true_name[sample]): call for (gene, sample), call in calls_of(db).items()} == EXPECTED
+
+
+CLINICAL = "#\n" * 4 + "SAMPLE_ID\tPATIENT_ID\nS1\tP1\nS2\tP1\nS3\tP3\n"
+
+
+def test_a_patient_of_a_study_has_one_pseudonym_for_all_samples(db: duckdb.DuckDBPyConnection, load: Load) -> None:
+    load(study(data_clinical_sample=CLINICAL), origin="institutional")
+    told = rows(db, "select patient_id from raw.samples order by sample_number")
+    assert told[0] == told[1] != told[2]
+    assert told[3] is None
+    assert all(re.fullmatch("P[0-9a-f]{20}", patient) for patient in told[:3])
+
+
+@pytest.mark.parametrize("trial", ["TRIAL", "own", None])
+def test_samples_of_the_patients_of_a_trial_are_found_by_their_trial(
+    trial: str | None, db: duckdb.DuckDBPyConnection
+) -> None:
+    option = f'trial_id = "{trial}"\n' if trial else ""
+    study(data_clinical_sample=CLINICAL)
+    Path("p.csv").write_text(f"trial_id,patient_id,cancer_type\n{trial or 'own'},P1,SARC\n{trial or 'own'},P3,SARC\n")
+    Path("hpd.toml").write_text(f'[[inputs]]\npath = "own"\n{option}[[inputs]]\npath = "p.csv"\n')
+    items, *_ = discover(specs_from([], Path("hpd.toml")), Settings(home=Path("home")))
+    assert run(items, db).failed == []
+    assert patients_of(db) - {None} == patients_of(db, "patients")
+    assert rows(db, "select distinct trial_id from raw.samples") == [trial]
+
+
+def test_samples_of_another_trial_are_of_other_patients(db: duckdb.DuckDBPyConnection) -> None:
+    study(data_clinical_sample=CLINICAL)
+    Path("p.csv").write_text("trial_id,patient_id,cancer_type\nANOTHER,P1,SARC\n")
+    items, *_ = discover(specs_from(["own", "p.csv"], None), Settings(home=Path("home")))
+    assert run(items, db).failed == []
+    assert patients_of(db) & patients_of(db, "patients") == set()
 
 
 # --- real files ----------------------------------------------------------------------------------------

@@ -65,7 +65,9 @@ def test_every_column_of_raw_and_audit_is_described_in_the_database(db: duckdb.D
 
 def test_units_are_in_the_database(db: duckdb.DuckDBPyConnection) -> None:
     found = db.sql("select comment from duckdb_columns() where table_name = 'patients' and column_name = 'ttf_days'")
-    assert found.fetchall() == [("Time to treatment failure. Unit: days.",)]
+    assert found.fetchall() == [
+        ("Time from the first dose to treatment failure, to the event that ttf_event names. Unit: days.",)
+    ]
 
 
 def test_tables_that_are_right_keep_their_rows(db: duckdb.DuckDBPyConnection) -> None:

@@ -42,7 +42,7 @@ def db() -> Iterator[duckdb.DuckDBPyConnection]:
 @pytest.fixture
 def load(db: duckdb.DuckDBPyConnection) -> Callable[..., Report]:
     """Loads the named inputs into the database of the test."""
-    return lambda *named, config=None: run(items_of(*named, config=config), db)
+    return lambda *named, config=None: run(items_of(*named, config=config), db, home=Path.cwd())
 
 
 def items_of(*named: str, config: Path | None = None) -> list[Item]:
@@ -106,7 +106,10 @@ def test_paths_in_a_configuration_are_relative_to_it(folder: Path) -> None:
     assert (item.path, item.file) == (Path("sub/own.csv"), "own.csv")
 
 
-KEYS = "path, name, origin, table, sheet, genes, study_id, study_group, source, cancer_type, samples"
+KEYS = (
+    "path, name, origin, table, sheet, genes, study_id, study_group, source, cancer_type, samples, trial_id, reader, "
+    "ttf_event, date_format, treatment_starts, repeats, map, units, values, only"
+)
 NO_INPUTS = f"holds no [[inputs]] (or something beside them); allowed: [[inputs]] tables with {KEYS}"
 
 
@@ -124,7 +127,14 @@ NO_INPUTS = f"holds no [[inputs]] (or something beside them); allowed: [[inputs]
         ('[[inputs]]\npath = "a"\norigin = "mine"',
          "origin = 'mine'; allowed: published, institutional, simulated"),
         ('[[inputs]]\npath = "a"\ntable = "trial"',
-         "table = 'trial'; allowed: trials, patients, amplification_counts, hpd_by_amplification"),
+         "table = 'trial'; allowed: trials, patients, tumor_measurements, amplification_counts, hpd_by_amplification"),
+        ('[[inputs]]\npath = "a"\nrepeats = "last"', "repeats = 'last'; allowed: agree, first"),
+        ('[[inputs]]\npath = "a"\nttf_event = "pfs"',
+         "ttf_event = 'pfs'; allowed: last_dose, off_treatment, progression, death"),
+        ('[[inputs]]\npath = "a"\ndate_format = 1', "date_format = 1; allowed: text in quotes"),
+        ('[[inputs]]\npath = "a"\nreader = ["a"]', "reader = ['a']; allowed: text in quotes"),
+        *[(f'[[inputs]]\npath = "a"\n{key} = "b"', f"{key} = 'b'; allowed: a table, [inputs.{key}]")
+          for key in ("map", "units", "values", "only")],
     ],
 )  # fmt: skip
 def test_a_configuration_that_says_something_unknown_is_refused(text: str, message: str) -> None:
@@ -258,13 +268,38 @@ def test_the_same_bytes_give_the_same_item_id() -> None:
 
 
 @pytest.mark.parametrize(
-    "option", ['origin = "simulated"', 'name = "ours"', 'table = "trials"', 'genes = "all"', 'cancer_type = "SARC"']
+    "option",
+    [
+        'origin = "simulated"',
+        'name = "ours"',
+        'table = "trials"',
+        'genes = "all"',
+        'cancer_type = "SARC"',
+        'trial_id = "A"',
+        'reader = "SITE"',
+        'ttf_event = "death"',
+        'date_format = "%Y"',
+        'repeats = "first"',
+        'map.patients.patient_id = "a"',
+        'units.a = "cm"',
+        'values.a.b = "c"',
+        'only.a = "b"',
+    ],
 )
 def test_another_option_gives_another_item_id(option: str) -> None:
     Path("own.csv").write_text(HEADER + A)
     (plain,) = items_of("own.csv")
     (other,) = items_of(config=toml(f'[[inputs]]\npath = "own.csv"\n{option}\n'))
     assert plain.item_id != other.item_id
+
+
+def test_another_file_of_treatment_starts_gives_another_item_id() -> None:
+    Path("own.csv").write_text(HEADER + A)
+    config = toml('[[inputs]]\npath = "own.csv"\ntreatment_starts = "starts.csv"\n')
+    Path("starts.csv").write_text("patient_id,treatment_start_date\nP1,2024-01-01\n")
+    (before,) = items_of(config=config)
+    Path("starts.csv").write_text("patient_id,treatment_start_date\nP1,2024-01-02\n")
+    assert items_of(config=config)[0].item_id != before.item_id
 
 
 def test_changed_rules_give_another_item_id(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -412,7 +447,7 @@ def test_a_configured_table_is_read_where_the_header_would_say_another(
     db: duckdb.DuckDBPyConnection, load: Callable[..., Report]
 ) -> None:
     Path("own.csv").write_text("trial_id,patient_id,cancer_type\nA,1,NSCLC\n")
-    load(config=toml('[[inputs]]\npath = "own.csv"\ntable = "patients"\n'))
+    load(config=toml('[[inputs]]\npath = "own.csv"\ntable = "patients"\norigin = "published"\n'))
     assert db.sql("select trial_id, patient_id from raw.patients").fetchall() == [("A", "1")]
 
 

@@ -19,6 +19,7 @@ GOOD = {
         "n_evaluable": "50", "n_hpd": "6",
     },
     "patients": {"trial_id": "A", "patient_id": "P1"},
+    "tumor_measurements": {"trial_id": "A", "patient_id": "P1", "day": "-14", "reader": "SITE"},
     "amplification_counts": {
         "source": "OWN", "study_id": "S", "cancer_type_reported": "NSCLC", "genes": "MDM2", "n_assayed": "9",
         "n_amplified": "1", "unit": "sample",
@@ -76,6 +77,26 @@ FULL = {"in_pool": "false", "pool_exclusion_code": "overlap", "pool_exclusion_re
         ("patients", {"burden_change_low": "0.5"}),
         ("patients", {"genes": "MDM2|MDM4", "amplification_status": "not_amplified"}),
         ("patients", {"genes": "HLA-A"}),
+        ("patients", {"ttf_days": "0", "death_day": "36525", "ttf_cut_days": "0.5", "ecog_worst_2_months": "5"}),
+        ("patients", {"partial_dates": "treatment_start_date|death_date"}),
+        ("tumor_measurements", {"day": None}),
+        ("tumor_measurements", {"day": "-36525"}),
+        ("tumor_measurements", {"day": "36525", "sum_diameters_mm": "0"}),
+        ("tumor_measurements", {"sum_diameters_mm": "5000", "change_from_baseline_percent": "-100"}),
+        *[
+            ("tumor_measurements", {"reader": reader})
+            for reader in (
+                "INVESTIGATOR",
+                "not stated",
+                "Independent Assessor",
+                "RADIOLOGIST 1",
+                "reader_a",
+                "BICR",
+                "Site-Reader 12",
+                "INDEPENDENT ASSESSOR RADIOLOGIST 2",
+                "Reader1",
+            )
+        ],
         ("amplification_counts", {"n_amplified": "9", "n_samples_all": "9"}),
         ("amplification_counts", {"n_assayed": "0", "n_amplified": "0"}),
         ("hpd_by_amplification", {"n_altered_with_outcome": "0", "alteration": "any_alteration"}),
@@ -112,6 +133,23 @@ def test_the_edge_of_a_rule_is_inside(name: str, cells: dict[str, str | None]) -
         ("patients", {"genes": "MDM2|"}, "genes", "wrong_form"),
         ("patients", {"genes": "MDM2/MDM4"}, "genes", "wrong_form"),
         ("patients", {"ttf_days": "-1"}, "ttf_days", "below_minimum"),
+        ("patients", {"ttf_days": "36526"}, "ttf_days", "above_maximum"),
+        ("patients", {"death_day": "45292"}, "death_day", "above_maximum"),
+        ("patients", {"last_dose_day": "-0.5"}, "last_dose_day", "below_minimum"),
+        ("patients", {"ttf_cut_days": "0"}, "ttf_cut_days", "not_above_minimum"),
+        ("patients", {"ttf_event": "pfs"}, "ttf_event", "not_allowed"),
+        ("patients", {"ecog_worst_2_months": "6"}, "ecog_worst_2_months", "out_of_range"),
+        ("patients", {"partial_dates": "birth_date"}, "partial_dates", "wrong_form"),
+        ("tumor_measurements", {"day": "45292"}, "day", "above_maximum"),
+        ("tumor_measurements", {"sum_diameters_mm": "5000.1"}, "sum_diameters_mm", "out_of_range"),
+        ("tumor_measurements", {"sum_diameters_mm": "-1"}, "sum_diameters_mm", "out_of_range"),
+        ("tumor_measurements", {"change_from_baseline_percent": "-100.1"}, "change_from_baseline_percent", "below_minimum"),
+        ("tumor_measurements", {"response": "progression"}, "response", "not_allowed"),
+        ("tumor_measurements", {"measurement_status": "TSTM"}, "measurement_status", "not_allowed"),
+        ("tumor_measurements", {"n_new_lesions": "-1"}, "n_new_lesions", "below_minimum"),
+        *[("tumor_measurements", {"reader": reader}, "reader", "wrong_form") for reader in (
+            "Jane Doe", "Dr Doe", "READER Jane Doe", "readerjanedoe", "reader j d", "SITE 12345", "reader 12 34 56",
+        )],
         ("patients", {"burden_change_low": "-1.1"}, "burden_change_low", "below_minimum"),
         ("patients", {"burden_change_low": "2", "burden_change_high": "1"}, "burden_change_low",
          "burden_change_low_above_high"),
@@ -126,6 +164,27 @@ def test_the_edge_of_a_rule_is_inside(name: str, cells: dict[str, str | None]) -
 )  # fmt: skip
 def test_one_step_further_is_one_finding(name: str, cells: dict[str, str | None], column: str, rule: str) -> None:
     assert findings_of(name, **cells) == [(column, cells.get(column, GOOD[name].get(column)), rule)]
+
+
+def test_who_measured_is_not_stated_where_the_cell_is_blank() -> None:
+    text = pl.DataFrame({"reader": ["SITE", None], "_line": [2, 3]})
+    typed, findings = parse(text, TABLES["tumor_measurements"])
+    assert typed["reader"].to_list() == ["SITE", "NOT STATED"]
+    assert findings.is_empty()
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "advice"),
+    [
+        ("tumor_measurements", "sum_diameters_mm", "allowed: a number, or blank; rows rejected; give it in mm"),
+        ("tumor_measurements", "change_from_baseline_percent", "allowed: a number, or blank; rows rejected; leave the sign away"),
+        ("trials", "hpd_incidence_reported", "allowed: a fraction; rows rejected; write 12 % as 0.12"),
+        ("trials", "n_hpd", "allowed: a whole number; rows rejected; give the count"),
+    ],
+)  # fmt: skip
+def test_the_way_out_of_a_percentage_fits_the_unit_of_the_column(name: str, column: str, advice: str) -> None:
+    said = str(describe("percent_sign", column, TABLES[name], "f.csv"))
+    assert said == f"ERROR f.csv: {column}: is written as a percentage; {advice}"
 
 
 def test_a_cell_that_cannot_be_parsed_is_not_called_blank_as_well() -> None:

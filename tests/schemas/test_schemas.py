@@ -44,8 +44,8 @@ def test_a_number_has_a_unit(table: RawTable, column: str) -> None:
 
 
 @columns_where(lambda table, column: not table.schema.columns[column].nullable)
-def test_a_column_that_may_not_be_blank_is_required(table: RawTable, column: str) -> None:
-    assert table.metadata(column).get("required")
+def test_a_column_that_may_not_be_blank_is_required_or_has_a_default(table: RawTable, column: str) -> None:
+    assert bool(table.metadata(column).get("required")) != bool(table.metadata(column).get("default"))
 
 
 @columns_where(lambda table, column: any(c.name == "str_matches" for c in table.schema.columns[column].checks))
@@ -55,12 +55,47 @@ def test_a_pattern_is_also_said_in_words(table: RawTable, column: str) -> None:
 
 @pytest.mark.parametrize(("table", "column"), COLUMNS, ids=NAMES)
 def test_the_facts_of_a_column_are_known_ones(table: RawTable, column: str) -> None:
-    assert table.metadata(column).keys() <= {"required", "unit", "allowed", "aliases", "example"}
+    known = {"required", "unit", "allowed", "aliases", "example", "default", "date", "identifies", "published_only"}
+    assert table.metadata(column).keys() <= known
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 def test_a_key_is_never_blank(table: RawTable) -> None:
-    assert [column for column in table.key if table.schema.columns[column].nullable] == []
+    days = table.dates.values()  # a partial date has no day
+    assert [column for column in table.key if table.schema.columns[column].nullable and column not in days] == []
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_who_a_row_is_about_is_never_stored_as_it_is_given(table: RawTable) -> None:
+    ids = {column for column in table.columns if column in ("patient_id", "sample_id")}
+    assert set(table.identifiers) == ids
+    assert set(table.identifiers.values()) <= {"patient", "sample"}
+
+
+@columns_where(lambda table, column: bool(table.dates) and table.dtype(column) == pl.String)
+def test_free_text_about_a_patient_is_documented_as_kept_or_not(table: RawTable, column: str) -> None:
+    """What own patients' cells are kept as they are: names of trials, drugs, cancers, genes, definitions; or a fixed list."""
+    checks = {check.name for check in table.schema.columns[column].checks}
+    vocabulary = {"trial_id", "cancer_type_reported", "agents", "hpd_definition"}
+    is_bound = bool(checks & {"isin", "str_matches"})
+    is_hidden = column in table.identifiers or column in table.free_text
+    assert is_bound + is_hidden + (column in vocabulary) == 1
+
+
+@columns_where(lambda table, column: bool(table.dates) and column.endswith("_day"))
+def test_a_day_may_be_given_as_a_date_that_is_not_stored(table: RawTable, column: str) -> None:
+    date = table.metadata(column)["date"]
+    assert date.endswith("_date")
+    assert date not in table.columns
+    assert date in table.input_only
+    assert date in table.metadata(column)["allowed"]
+
+
+def test_dates_that_may_be_partial_are_those_a_row_may_give() -> None:
+    told = TABLES["patients"].schema.columns["partial_dates"].checks[0].statistics["pattern"]
+    assert set(re.findall(r"\w+_date", str(getattr(told, "pattern", told)))) == {
+        date for date in TABLES["patients"].input_only if date.endswith("_date")
+    }
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
@@ -82,6 +117,16 @@ def test_rules_over_several_cells_have_names_of_their_own() -> None:
     assert len(names) == len(set(names)) == 9
 
 
+# what no paper prints of a single patient, and what is filled in at the door
+OF_OWN_PATIENTS = {
+    "patients": {
+        "is_ttf_censored", "ttf_event", "ttf_cut_days", "last_dose_day", "off_treatment_day", "progression_day", "death_day",
+        "last_known_day", "ecog_worst_2_months", "partial_dates",
+    },
+}  # fmt: skip
+EVIDENCE = [name for name in FLAT_TABLES if name != "tumor_measurements"]  # no publication prints every scan
+
+
 @pytest.mark.parametrize(
     ("name", "n_rows"),
     [("trials", 66), ("patients", 21), ("amplification_counts", 354), ("hpd_by_amplification", 6)],
@@ -93,10 +138,14 @@ def test_the_bundled_evidence_is_valid(name: str, n_rows: int) -> None:
     assert sum(part.valid.height for part in parts) == sum(part.rows_read for part in parts) == n_rows
 
 
-@pytest.mark.parametrize("name", FLAT_TABLES)
+@pytest.mark.parametrize("name", EVIDENCE)
 def test_the_bundled_evidence_names_every_column_in_the_order_of_the_table(name: str) -> None:
     _, opened = open_flat(BUNDLED / f"{name}.csv", f"{name}.csv", None, None)
-    assert opened.header == TABLES[name].columns
+    assert opened.header == [c for c in TABLES[name].columns if c not in OF_OWN_PATIENTS.get(name, ())]
+
+
+def test_the_bundled_evidence_is_a_file_per_table() -> None:
+    assert {path.stem for path in BUNDLED.glob("*.csv")} == set(EVIDENCE)
 
 
 def evidence(name: str) -> pl.DataFrame:
@@ -114,10 +163,10 @@ def test_sources_md_names_the_source_of_every_amplification_count(source: str) -
 
 def test_sources_md_states_the_number_of_rows_of_every_file() -> None:
     stated = dict(re.findall(r"^\| `(\w+)\.csv` \| (\d+) \|", SOURCES, re.MULTILINE))
-    assert stated == {name: str(evidence(name).height) for name in FLAT_TABLES}
+    assert stated == {name: str(evidence(name).height) for name in EVIDENCE}
 
 
-@pytest.mark.parametrize("name", [name for name in FLAT_TABLES if "source_url" in TABLES[name].columns])
+@pytest.mark.parametrize("name", [name for name in EVIDENCE if "source_url" in TABLES[name].columns])
 def test_every_row_of_the_evidence_says_where_it_was_read(name: str) -> None:
     cited = pl.any_horizontal(pl.col("^(source_url|doi|pmid)$").is_not_null())
     assert evidence(name).filter(~cited).height == 0
