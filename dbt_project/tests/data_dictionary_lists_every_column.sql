@@ -3,11 +3,15 @@
 -- depends_on: {{ ref('amplification_by_study') }}
 -- depends_on: {{ ref('attrition') }}
 -- depends_on: {{ ref('data_quality') }}
+-- depends_on: {{ ref('hpd_amplification_association') }}
 -- depends_on: {{ ref('hpd_amplification_by_cancer') }}
+-- depends_on: {{ ref('hpd_by_amplification_pooled') }}
 -- depends_on: {{ ref('hpd_by_amplification_status') }}
 -- depends_on: {{ ref('hpd_by_definition') }}
 -- depends_on: {{ ref('hpd_evaluability') }}
 -- depends_on: {{ ref('hpd_incidence') }}
+-- depends_on: {{ ref('hpd_incidence_by_year') }}
+-- depends_on: {{ ref('hpd_incidence_methods') }}
 -- depends_on: {{ ref('hpd_reports') }}
 -- depends_on: {{ ref('reference_study') }}
 -- depends_on: {{ ref('ttf_sensitivity') }}

@@ -1,10 +1,8 @@
 -- Grain: cancer type x HPD definition x basis. ANY_PUBLISHED is the labelled pool over all definitions.
--- Inputs: hpd_reports, cleaned_patient_hpd, cleaned_cancer_type_groups, the vocabulary cancer_types.
--- Reported: counts are added up; a report counts once in its definition and once in the pool. A cancer type
--- with no pooled report keeps its row: counts and incidence are null, the printed range stays.
--- Computed: patients of all trials under each definition, in their cancer type and every wider one; never
--- those of a control arm. What a patient's cancer is called in words that the vocabulary does not know stays
--- private.
+-- Inputs: hpd_reports, cleaned_trial_counts, stat_pooled_incidence, the vocabulary cancer_types.
+-- Reported: a report counts once in its definition and once in the pool. A cancer type with no pooled report
+-- keeps its row: counts and incidence are null, the printed range stays.
+-- Computed: patients of all trials under each definition, a trial is a report.
 with reports as (
 
     select
@@ -64,32 +62,6 @@ counted as (
 
 ),
 
--- few rows of many patients, before they are spread over wider cancer types
-of_trials as (
-
-    select
-        trial_id,
-        coalesce(cancer_type_code, 'UNMAPPED') as cancer_type_code,
-        hpd_definition,
-        is_simulated,
-        count(*) filter (where outcome <> 'not_evaluable') as n_evaluable,
-        count(*) filter (where outcome = 'hpd') as n_hpd
-    from {{ ref('cleaned_patient_hpd') }}
-    where is_chosen_reader and treatment_class <> 'other'
-    group by trial_id, coalesce(cancer_type_code, 'UNMAPPED'), hpd_definition, is_simulated
-
-),
-
-type_groups as (
-
-    select cancer_type_code, group_code from {{ ref('cleaned_cancer_type_groups') }}
-    union all
-    select 'UNMAPPED' as cancer_type_code, 'UNMAPPED' as group_code
-    union all
-    select 'UNMAPPED' as cancer_type_code, 'ALL_CANCERS' as group_code
-
-),
-
 cancer_types as (
 
     select * from {{ ref('cancer_types') }}
@@ -99,27 +71,20 @@ cancer_types as (
 computed as (
 
     select
-        type_groups.group_code as cancer_type_code,
+        trial_counts.cancer_type_code,
         coalesce(min(cancer_types.cancer_type), 'Not in the vocabulary') as cancer_type,
-        of_trials.hpd_definition,
+        trial_counts.hpd_definition,
         'computed' as basis,
-        of_trials.is_simulated,
-        count(distinct of_trials.trial_id) as n_reports,
-        count(distinct of_trials.trial_id) as n_reports_pooled,
-        cast(sum(of_trials.n_evaluable) as bigint) as n_evaluable,
-        cast(sum(of_trials.n_hpd) as bigint) as n_hpd,
+        trial_counts.is_simulated,
+        count(*) as n_reports,
+        count(*) as n_reports_pooled,
+        cast(sum(trial_counts.n_evaluable) as bigint) as n_evaluable,
+        cast(sum(trial_counts.n_hpd) as bigint) as n_hpd,
         cast(null as double) as reported_incidence_low,
         cast(null as double) as reported_incidence_high
-    from of_trials
-    left join type_groups
-        on
-            type_groups.cancer_type_code
-            = case
-                when of_trials.cancer_type_code like 'UNMAPPED%' then 'UNMAPPED'
-                else of_trials.cancer_type_code
-            end
-    left join cancer_types on type_groups.group_code = cancer_types.cancer_type_code
-    group by type_groups.group_code, of_trials.hpd_definition, of_trials.is_simulated
+    from {{ ref('cleaned_trial_counts') }} as trial_counts
+    left join cancer_types on trial_counts.cancer_type_code = cancer_types.cancer_type_code
+    group by trial_counts.cancer_type_code, trial_counts.hpd_definition, trial_counts.is_simulated
 
 ),
 
@@ -158,29 +123,58 @@ shown as (
 
 ),
 
+pooled as (
+
+    select * from {{ ref('stat_pooled_incidence') }}
+    where up_to_year is null and method = 'glmm_logit_ml'
+
+),
+
 final as (
 
     select
-        cancer_type_code,
-        cancer_type,
-        hpd_definition,
-        basis,
-        is_simulated,
-        n_reports,
-        n_reports_pooled,
-        n_evaluable,
-        n_hpd,
-        {{ fraction('n_hpd', 'n_evaluable') }} as hpd_incidence,
-        {{ wilson_low('n_hpd', 'n_evaluable') }} as hpd_ci_low,
-        {{ wilson_high('n_hpd', 'n_evaluable') }} as hpd_ci_high,
+        shown.cancer_type_code,
+        shown.cancer_type,
+        shown.hpd_definition,
+        shown.basis,
+        shown.is_simulated,
+        shown.n_reports,
+        shown.n_reports_pooled,
+        shown.n_evaluable,
+        shown.n_hpd,
+        {{ fraction('shown.n_hpd', 'shown.n_evaluable') }} as hpd_incidence,
+        {{ wilson_low('shown.n_hpd', 'shown.n_evaluable') }} as hpd_ci_low,
+        {{ wilson_high('shown.n_hpd', 'shown.n_evaluable') }} as hpd_ci_high,
+        pooled.estimate as pooled_incidence,
+        pooled.ci_low as pooled_ci_low,
+        pooled.ci_high as pooled_ci_high,
+        pooled.prediction_low,
+        pooled.prediction_high,
         case
-            when basis = 'computed' then 'patients of all trials together, Wilson 95 % interval'
-            when n_reports_pooled > 0 then 'crude pooled counts, Wilson 95 % interval'
+            when pooled.method is not null
+                then coalesce(pooled.note, 'binomial-normal mixed model (logit, maximum likelihood)')
         end as pooling_method,
-        reported_incidence_low,
-        reported_incidence_high,
-        is_suppressed
+        pooled.tau2,
+        pooled.i2,
+        pooled.q as heterogeneity_q,
+        pooled.q_p as heterogeneity_p,
+        pooled.small_study_p,
+        case
+            when pooled.method is not null and pooled.small_study_p is null
+                then 'needs 10 reports of different size'
+        end as small_study_note,
+        shown.reported_incidence_low,
+        shown.reported_incidence_high,
+        shown.is_suppressed
     from shown
+    left join pooled
+        on
+            shown.cancer_type_code = pooled.cancer_type_code
+            and shown.hpd_definition = pooled.hpd_definition
+            and shown.basis = pooled.basis
+            and shown.is_simulated = pooled.is_simulated
+            -- what is pooled would give the counts away
+            and not shown.is_suppressed
 
 )
 

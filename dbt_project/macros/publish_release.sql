@@ -1,0 +1,34 @@
+{#-
+    At the end of plain `dbt run` or `dbt build`: publish what was built, as `hpd refresh` does, when every model of
+    the project was built and nothing failed. Otherwise nothing is published, and the log says why.
+-#}
+{% macro publish_release(results) -%}
+    {%- if execute and flags.WHICH in ('run', 'build') and not env_var('HPD_DBT', '') and target.type == 'duckdb' -%}
+        {%- set built, failed, counts = [], [], {} -%}
+        {%- for result in results -%}
+            {%- set kind = result.node.resource_type | string -%}
+            {%- if result.status | string in ('success', 'pass', 'warn') -%}
+                {%- do counts.update({kind: counts.get(kind, 0) + 1}) -%}
+                {%- do built.append(result.node.unique_id) -%}
+            {%- elif result.status | string not in ('no-op',) -%}
+                {%- do failed.append(result.node.name) -%}
+            {%- endif -%}
+        {%- endfor -%}
+        {%- set left_out, tables = [], [] -%}
+        {%- for node in graph.nodes.values() if node.resource_type in ('model', 'seed') -%}
+            {%- if node.resource_type == 'model' and node.config.materialized != 'ephemeral' and node.unique_id not in built -%}
+                {%- do left_out.append(node.name) -%}
+            {%- endif -%}
+            {%- do tables.append(node.schema ~ '.' ~ node.alias) -%}
+        {%- endfor -%}
+        {%- if failed -%}
+            {%- do log('nothing was published: ' ~ failed | length ~ ' failed or skipped, ' ~ failed[0] ~ ' among them', info=true) -%}
+        {%- elif left_out -%}
+            {%- do log('nothing was published: only some models were built, ' ~ left_out[0] ~ ' was not; run all of them', info=true) -%}
+        {%- else -%}
+            {%- set told = {'counts': counts, 'tables': tables | sort, 'vars': invocation_args_dict.get('vars') or {}} -%}
+            {%- set release = run_query("select hpd_publish('" ~ (tojson(told) | replace("'", "''")) ~ "')") -%}
+            {%- do log('published: release ' ~ release.columns[0].values()[0], info=true) -%}
+        {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
