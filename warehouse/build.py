@@ -38,7 +38,7 @@ class DbtBuild:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  what dbt says aside is shown only if it dies
         self._child = subprocess.Popen(
             [sys.executable, "-m", "warehouse.build", str(settings.dbt_project), str(settings.dbt_work)],
-            env={**os.environ, "HPD_HOME": str(settings.home), "PYTHONPATH": str(PROJECT)},
+            env={**os.environ, "HPD_HOME": str(settings.home), "PYTHONPATH": str(PROJECT), "HPD_DBT": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
@@ -130,6 +130,8 @@ def _child(project: str, work: str) -> None:
         "--target-path", f"{work}/target", "--log-path", f"{work}/logs",
     ]  # fmt: skip
     parsed = dbtRunner().invoke(["parse", *common])
+    import dbt_project.hpd_statistics  # noqa: F401  another second, while the inputs are being loaded
+
     if not parsed.success:
         tell(trouble=printable(parsed.exception, 2000))
         os._exit(1)

@@ -1,0 +1,54 @@
+"""Plain `dbt run` and `dbt build` as a refresh: they hold the warehouse for writing, and publish at their end.
+
+dbt-duckdb loads this plugin (profiles.yml). At the end of a run in which nothing failed and nothing was left out, the
+macro publish_release calls the function `hpd_publish` inside dbt's own connection, as nobody else can open the database.
+Under `hpd refresh` (HPD_DBT is set) the plugin stands back: the command locks, checks and publishes itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from dbt.adapters.duckdb.plugins import BasePlugin
+
+from ingest.settings import Settings
+from warehouse.lock import writer_lock
+from warehouse.publish import fingerprint, loaded_inputs, mark_build, publish
+
+UNDER_HPD = "HPD_DBT"
+
+
+class Plugin(BasePlugin):
+    """Locks before the database is opened; publishes from inside."""
+
+    def update_connection_config(self, creds: Any, config: dict[str, Any]) -> None:
+        """Take the lock that every writer takes; the kernel frees it when this process ends."""
+        home = Path(creds.path).absolute().parent
+        self.settings = Settings(home)
+        if not os.environ.get(UNDER_HPD) and not hasattr(self, "_lock"):
+            os.umask(0o077)  # what is written holds patients
+            self._lock = writer_lock(self.settings, "dbt")
+            self._lock.__enter__()
+
+    def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
+        """Give the connection the function `hpd_publish`."""
+        if self.settings.build_db.exists():
+            self.settings.build_db.chmod(0o600)
+
+        def hpd_publish(told: str) -> str:
+            # a connection of its own: the one that calls is busy with this call
+            with conn.cursor() as cursor:
+                return _publish(cursor, self.settings, json.loads(told))
+
+        conn.create_function("hpd_publish", hpd_publish, ["VARCHAR"], "VARCHAR", side_effects=True)
+
+
+def _publish(connection: duckdb.DuckDBPyConnection, settings: Settings, told: dict) -> str:
+    """Mark the build as finished and put it into service; `told`: counts of nodes, tables, and vars of the invocation."""
+    mark = fingerprint(loaded_inputs(connection), settings, told["vars"])
+    mark_build(connection, mark, told["counts"], told["tables"])
+    return publish(connection, settings)
