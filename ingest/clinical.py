@@ -39,6 +39,8 @@ STATUS_WORDS = {
     "ne": "not_evaluable",
     "nd": "not_evaluable",
 }
+# what says where a rejected scan stood, and the columns that may be at fault for it
+_PLACES = {"day": ("day", "scan_date", "treatment_start_date", "treatment_start_day"), "reader": ("reader",)}
 # rule → (what is wrong, what is allowed, the way out)
 DATE_RULES = {
     "not_a_date": (
@@ -121,7 +123,13 @@ def part_of(
         problem.lines, problem.n_lines = group["_line"].sort().head(SHOWN).to_list(), group.height
         problem.found, problem.n_found = values.head(SHOWN).to_list(), values.len()
         problems.append(problem)
-    return Part(table, file, text.height, valid, _rejected(findings, text, table, problems), problems)
+    part = Part(table, file, text.height, valid, _rejected(findings, text, table, problems), problems)
+    if table.name == "tumor_measurements" and findings.height:
+        known = typed.join(findings, on="_line", how="semi").drop_nulls(["trial_id", "patient_id"])
+        at_fault = {c: findings.filter(pl.col("column").is_in(who))["_line"] for c, who in _PLACES.items()}
+        kept = [pl.when(~pl.col("_line").is_in(lines.implode())).then(pl.col(c)).alias(c) for c, lines in at_fault.items()]
+        part.unusable = known.select("trial_id", "patient_id", *kept)
+    return part
 
 
 def empty(table: RawTable) -> pl.DataFrame:

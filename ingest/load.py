@@ -58,7 +58,17 @@ REJECTED = {
     "row_json": ("varchar", "The whole row as text"),
 }
 PSEUDONYMS = {"key_id": ("varchar", "Tells keys apart without telling the key: what is loaded was named with this one")}
+REJECTED_SCANS = {
+    "load_id": ("varchar", "Load the scan was in: audit.loads"),
+    "trial_id": ("varchar", "Trial of the patient"),
+    "patient_id": ("varchar", "Patient, as in raw.patients"),
+    "day": ("double", "Day of the scan, 0 = day of the first dose. Blank: it was at fault"),
+    "reader": ("varchar", "Who measured. Blank: it was at fault"),
+    "data_origin": ("varchar", "published, institutional or simulated"),
+}
 AUDIT_TABLES = {
+    "audit.rejected_scans": (REJECTED_SCANS, "load_id", "one rejected scan: another must not step into its place"),
+
     "audit.loads": (LOADS, "load_id", "one file of the last run"),
     "audit.pseudonyms": (PSEUDONYMS, "key_id", "the key of the pseudonyms, by its checksum; at most one row"),
     "audit.rejected_rows": (REJECTED, "load_id, source_line, column_name, rule", "one rejected row and reason"),
@@ -157,6 +167,7 @@ def remove_item(connection: duckdb.DuckDBPyConnection, item_file: str) -> None:
     for table in TABLES:
         connection.execute(f"delete from raw.{table} where _load_id in {loads}", [item_file])
     connection.execute(f"delete from audit.rejected_rows where load_id in {loads}", [item_file])
+    connection.execute(f"delete from audit.rejected_scans where load_id in {loads}", [item_file])
     connection.execute("delete from audit.loads where item_file = ?", [item_file])
 
 
@@ -189,8 +200,16 @@ class Loader:
         self.pseudonyms = pseudonyms or Pseudonyms(None)
         self.result, self.n_rejected = LoadResult(), 0
 
-    def add(self, valid: pl.DataFrame, rejected: pl.DataFrame, rows_read: int) -> None:
-        """Insert a block: `valid` typed rows; `rejected` findings with `message` and `row_json`."""
+    def add(
+        self, valid: pl.DataFrame, rejected: pl.DataFrame, rows_read: int, unusable: pl.DataFrame | None = None
+    ) -> None:
+        """Insert a block: `valid` typed rows; `rejected` findings with `message` and `row_json`; `unusable` scans."""
+        if unusable is not None and unusable.height:
+            if self.origin != "published":
+                unusable = self.pseudonyms.replace(unusable, self.table)
+            self._insert("audit.rejected_scans", unusable.select(
+                pl.lit(self.load_id), "trial_id", "patient_id", "day", "reader", pl.lit(self.origin).alias("data_origin")
+            ))  # fmt: skip
         # patients of a publication have no name but the one printed
         if self.origin != "published" and self.table.identifiers:
             valid = self.pseudonyms.replace(valid, self.table).with_columns(
@@ -254,6 +273,11 @@ class Loader:
             f"select count(*), list(_source_line order by _source_line)[:{SHOWN}], list(distinct shown order by shown)[:{SHOWN}],"
             " count(distinct shown) from duplicates"
         ).fetchall()
+        if name == "tumor_measurements":
+            self.connection.execute(
+                "insert into audit.rejected_scans select distinct _load_id, trial_id, patient_id, day, reader, data_origin"
+                " from duplicates"
+            )
         self.connection.execute("drop table duplicates; drop table repeated")
         self.n_rejected += n
         if not n:

@@ -350,7 +350,7 @@ def _load(
                 loaders[part.file, part.table.name] = loader
             if part.table.name == "samples":
                 part.valid = part.valid.with_columns(trial_id=pl.lit(item.spec.trial_id, pl.String))
-            loader.add(part.valid, part.rejected, part.rows_read)
+            loader.add(part.valid, part.rejected, part.rows_read, part.unusable)
             n_rows += part.rows_read
         for problem in part.problems:
             key = (problem.file, problem.rule, problem.column, problem.what)

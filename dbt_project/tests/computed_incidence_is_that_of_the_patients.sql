@@ -23,7 +23,7 @@ patients as (
         coalesce(sum(n_patients) filter (where outcome = 'hpd'), 0) as n_hpd,
         max(is_suppressed) as has_suppressed
     from {{ ref('hpd_evaluability') }}
-    where treatment_class <> 'other'
+    where treatment_class not in ('other', 'unknown')
     group by trial_id, is_simulated, hpd_definition
 
 ),
@@ -57,8 +57,9 @@ left join {{ ref('hpd_incidence') }} as incidence
 where
     not coalesce(incidence.is_suppressed, false)
     and (
-        of_all.n_evaluable is distinct from incidence.n_evaluable
-        or of_all.n_hpd is distinct from incidence.n_hpd
+        -- nobody evaluable: no counts
+        of_all.n_evaluable is distinct from coalesce(incidence.n_evaluable, 0)
+        or of_all.n_hpd is distinct from coalesce(incidence.n_hpd, 0)
     )
 union all
 select

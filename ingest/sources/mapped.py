@@ -40,7 +40,7 @@ from ingest import clinical
 from ingest.errors import SHOWN, InputError, Problem
 from ingest.privacy import hide, shape
 from ingest.sources.calls import header_of
-from ingest.sources.flat import hidden_ragged, treatment_starts, with_starts
+from ingest.sources.flat import NO_NAME, hidden_ragged, treatment_starts, with_starts
 from ingest.sources.part import REJECTED, Part
 from ingest.table import Table, open_table
 from schemas import TABLES
@@ -138,7 +138,7 @@ def _maps(item: Item, opened: Table) -> dict[str, list[dict]]:
                             allowed=", ".join([*table.columns, *table.input_only]))  # fmt: skip
                 if isinstance(theirs, str) and theirs not in opened.header:
                     _refuse(item, f"[inputs.map.{name}] {ours}", "names a column that the file does not have", found=[theirs],
-                            allowed=", ".join(opened.header[:30]))  # fmt: skip
+                            allowed=_names(opened))  # fmt: skip
                 is_value = (
                     isinstance(theirs, dict) and set(theirs) == {"value"} and isinstance(theirs["value"], SCALARS)
                 )
@@ -159,7 +159,7 @@ def _maps(item: Item, opened: Table) -> dict[str, list[dict]]:
         for theirs in getattr(item.spec, option) or {}:
             if theirs not in opened.header:
                 _refuse(item, f"[inputs.{option}]", "names a column that the file does not have", found=[theirs],
-                        allowed=", ".join(opened.header[:30]))  # fmt: skip
+                        allowed=_names(opened))  # fmt: skip
     for theirs, recoded in (item.spec.values or {}).items():
         if not isinstance(recoded, dict) or not all(isinstance(v, SCALARS) for v in recoded.values()):
             _refuse(item, f"[inputs.values.{theirs}]", "is no list of their values = ours")
@@ -174,6 +174,13 @@ def _maps(item: Item, opened: Table) -> dict[str, list[dict]]:
 
 def _listed(wanted: object) -> list:
     return wanted if isinstance(wanted, list) else [wanted]
+
+
+def _names(opened: Table) -> str:
+    """The columns of a file; of one whose header looks like a row, a patient's it may be, nothing."""
+    if any(NO_NAME.search(c) for c in opened.header):
+        return "(its header looks like a row: add one)"
+    return ", ".join(opened.header[:30])
 
 
 def _refuse(item: Item, where: str, what: str, fix: str = "correct hpd.toml", **more) -> None:

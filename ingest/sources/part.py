@@ -26,6 +26,8 @@ class Part:
         valid: every column of the raw table, typed, and `_line`.
         rejected: findings (`_line`, `column`, `value`, `rule`) with `message` and `row_json`.
         problems: the findings summed up, one per rule and column.
+        unusable: of tumor_measurements, the rejected scans whose patient is known: `trial_id`, `patient_id`, `day`, `reader`
+            (null where at fault); another scan must not step into their place.
         places: columns that are named after a sample → the same in words that name none.
     """
 
@@ -36,6 +38,7 @@ class Part:
     rejected: pl.DataFrame
     problems: list[Problem] = field(default_factory=list)
     places: dict[str, str] = field(default_factory=dict)
+    unusable: pl.DataFrame | None = None
 
     @classmethod
     def of_notes(cls, file: str, notes: list[Problem]) -> Part:

@@ -415,3 +415,21 @@ def test_every_row_is_loaded_or_rejected_and_no_cell_shows(rows_: list[dict[str,
     known = {"TSTM", "SITE", "progression", "reader 1", "-7.5", "6.2 cm", "2024"}  # words of ours, and bare numbers
     assert [cell for cell in secrets | {"1954-03-12"} if cell not in known and cell in told] == []
     assert "Mustermann" not in told
+
+
+def test_a_rejected_scan_is_remembered_with_its_patient_day_and_reader(load: Load, db) -> None:
+    header = "trial_id,patient_id,day,reader,sum_diameters_mm,n_new_lesions\n"
+    report = load(
+        header
+        + 'T,a,-3,INVESTIGATOR,50,0\nT,a,42,INVESTIGATOR,"70,5",0\nT,b,0,Dr. Who,50,0\nT,c,six,SITE,50,0\n'
+        + "T,d,7,SITE,50,0\nT,d,7,SITE,51,0\n,e,7,SITE,x,0\n"
+    )
+    assert (report.rows_read, report.rows_loaded, report.rows_rejected) == (7, 1, 6)
+    assert rows(db, "select patient_id, day, reader from audit.rejected_scans order by all") == [
+        ("a", 42, "INVESTIGATOR"),
+        ("b", 0, None),
+        ("c", None, "SITE"),
+        ("d", 7, "SITE"),
+    ]
+    load(header + "T,a,-3,INVESTIGATOR,50,0\n")
+    assert rows(db, "select count(*) from audit.rejected_scans") == [0]

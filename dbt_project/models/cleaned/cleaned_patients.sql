@@ -53,7 +53,7 @@ treatments as (
 
 parts as (
 
-    {{ unnest('treatments', 'treatment', split_any('treatment', [' and ', ' with ', '+', ';', '|'])) }}
+    {{ unnest('treatments', 'treatment', split_any('treatment', [' and ', ' with ', '+', '/', ';', '|'])) }}
 
 ),
 
@@ -130,7 +130,8 @@ final as (
         cancer_type_reported,
         cancer_type_code,
         agents,
-        coalesce(known_treatment_class, 'not_given') as treatment_class,
+        coalesce(known_treatment_class, case when agents is null then 'not_given' else 'unknown' end)
+            as treatment_class,
         genes,
         amplification_status,
         assay,

@@ -1,7 +1,8 @@
 -- Grain: treated patient x reader of the trial: every reader's selection, one of them chosen per trial.
--- Inputs: cleaned_tumor_measurements, cleaned_patients.
+-- Inputs: cleaned_tumor_measurements, cleaned_patients, stg_rejected_scans.
 -- Baseline is the last measurable scan up to the first dose (var baseline_last_day), the first evaluation the
 -- next measurable one, pre-baseline the last measurable one before the baseline. Readers are never mixed.
+-- Where a scan that was rejected would have been one of them, no other steps into its place.
 with patients as (
 
     select
@@ -73,6 +74,45 @@ picked as (
 
 ),
 
+-- a rejected scan whose reader was at fault stands in the way of every reader
+rejected as (
+
+    select
+        days.trial_id,
+        days.patient_id,
+        days.reader,
+        days.is_simulated,
+        count(*) filter (where rejected_scans.day is null) > 0 as is_somewhere,
+        count(*) filter (
+            where rejected_scans.day between days.baseline_day and {{ var('baseline_last_day') }}
+        ) > 0 as is_baseline,
+        count(*) filter (
+            where
+            rejected_scans.day > {{ var('baseline_last_day') }}
+            and rejected_scans.day <= coalesce(days.next_day, rejected_scans.day)
+        ) > 0 as is_evaluation,
+        count(*) filter (
+            where
+            rejected_scans.day < days.baseline_day
+            and rejected_scans.day >= coalesce(picked.pre_day, rejected_scans.day)
+        ) > 0 as is_pre
+    from {{ ref('stg_rejected_scans') }} as rejected_scans
+    inner join days
+        on
+            rejected_scans.trial_id = days.trial_id
+            and rejected_scans.patient_id = days.patient_id
+            and coalesce(rejected_scans.reader, days.reader) = days.reader
+            and rejected_scans.is_simulated = days.is_simulated
+    left join picked
+        on
+            days.trial_id = picked.trial_id
+            and days.patient_id = picked.patient_id
+            and days.reader = picked.reader
+            and days.is_simulated = picked.is_simulated
+    group by days.trial_id, days.patient_id, days.reader, days.is_simulated
+
+),
+
 readers as (
 
     select
@@ -118,7 +158,11 @@ selected as (
         picked.evaluation_response,
         picked.n_new_lesions,
         picked.n_new_lesions_involved_organ,
-        picked.has_new_organ
+        picked.has_new_organ,
+        coalesce(rejected.is_somewhere, false) as is_rejected_somewhere,
+        coalesce(rejected.is_baseline, false) as is_rejected_baseline,
+        coalesce(rejected.is_evaluation, false) as is_rejected_evaluation,
+        coalesce(rejected.is_pre, false) as is_rejected_pre
     from patients
     left join readers
         on patients.trial_id = readers.trial_id and patients.is_simulated = readers.is_simulated
@@ -134,6 +178,12 @@ selected as (
             and patients.patient_id = picked.patient_id
             and readers.reader = picked.reader
             and patients.is_simulated = picked.is_simulated
+    left join rejected
+        on
+            patients.trial_id = rejected.trial_id
+            and patients.patient_id = rejected.patient_id
+            and readers.reader = rejected.reader
+            and patients.is_simulated = rejected.is_simulated
 
 ),
 
@@ -166,7 +216,10 @@ final as (
             when baseline_day is null and is_start_partial then 'treatment start is partial'
             when baseline_day is null and n_scans_day_partial > 0 then 'no baseline scan with a full date'
             when baseline_day is null then 'no baseline scan'
+            when is_rejected_somewhere then 'a scan without a usable day was rejected'
+            when is_rejected_baseline then 'the baseline scan was rejected'
             when baseline_burden_mm = 0 then 'baseline sum is 0 mm: change undefined'
+            when is_rejected_evaluation then 'the evaluation scan was rejected'
             when evaluation_day is null and n_scans_day_partial > 0
                 then 'no evaluation scan with a full date'
             when evaluation_day is null then 'no evaluation scan'
@@ -174,6 +227,7 @@ final as (
                 then 'no evaluation scan by day {{ var("evaluation_window_days") }}'
         end as burden_reason,
         case
+            when is_rejected_pre then 'the pre-baseline scan was rejected'
             when pre_day is null then 'no pre-baseline scan'
             when pre_burden_mm = 0 then 'pre-baseline sum is 0 mm: growth undefined'
         end as pre_reason

@@ -13,7 +13,7 @@ of_trials as (
         count(*) filter (where outcome <> 'not_evaluable') as n_evaluable,
         count(*) filter (where outcome = 'hpd') as n_hpd
     from {{ ref('cleaned_patient_hpd') }}
-    where is_chosen_reader and treatment_class <> 'other'
+    where is_chosen_reader and treatment_class not in ('other', 'unknown')
     group by trial_id, coalesce(cancer_type_code, 'UNMAPPED'), hpd_definition, is_simulated
 
 ),

@@ -2,8 +2,8 @@
 -- Inputs: cleaned_patients.
 -- Time to treatment failure by each event. What the source calls the TTF goes first for the event that it
 -- means; then the day of the event, or of death before it; without either, a patient last known on some day
--- was free of the event until then. Partial dates are never guessed, and progression-free survival is a TTF
--- only where the source, or the variable ttf_event, says so.
+-- was free of the event until then, if the trial records such events at all. Partial dates are never guessed,
+-- and progression-free survival is a TTF only where the source, or the variable ttf_event, says so.
 with patients as (
 
     select
@@ -23,6 +23,19 @@ with patients as (
         coalesce('|' || partial_dates || '|', '') as partial_dates
     from {{ ref('cleaned_patients') }}
     where exclusion_reason is null
+
+),
+
+recorded as (
+
+    select
+        trial_id,
+        is_simulated,
+        count(last_dose_day) > 0 as has_last_dose,
+        count(off_treatment_day) > 0 as has_off_treatment,
+        count(progression_day) > 0 as has_progression
+    from patients
+    group by trial_id, is_simulated
 
 ),
 
@@ -58,12 +71,21 @@ dated as (
             when 'progression' then patients.progression_day
         end as own_day,
         case when events.is_death_failure then patients.death_day end as death_day,
-        patients.last_known_day,
+        case
+            when
+                events.ttf_event = 'death'
+                or (events.ttf_event = 'last_dose' and recorded.has_last_dose)
+                or (events.ttf_event = 'off_treatment' and recorded.has_off_treatment)
+                or (events.ttf_event = 'progression' and recorded.has_progression)
+                then patients.last_known_day
+        end as last_known_day,
         patients.partial_dates like '%|treatment_start_date|%' as is_start_partial,
         patients.partial_dates like '%|' || events.ttf_event || '_date|%' as is_own_date_partial,
         events.is_death_failure and patients.partial_dates like '%|death_date|%' as is_death_date_partial
     from patients
     cross join events
+    left join recorded
+        on patients.trial_id = recorded.trial_id and patients.is_simulated = recorded.is_simulated
 
 ),
 

@@ -50,13 +50,15 @@ patients as (
         case
             when patients.is_repeated then 'repeated'
             when patients.exclusion_reason is not null then 'not counted'
-            when patients.treatment_class = 'other' then 'not counted'
+            when patients.treatment_class in ('other', 'unknown') then 'not counted'
             when evaluable_patients.patient_id is not null then 'counted'
             else 'not counted'
         end as step,
         case
             when patients.exclusion_reason is not null then patients.exclusion_reason
             when patients.treatment_class = 'other' then 'a control: no PD-1/PD-L1 inhibitor was given'
+            when patients.treatment_class = 'unknown'
+                then 'given drugs that the vocabulary agents does not know'
             when evaluable_patients.patient_id is null
                 then coalesce(growth.burden_reason, 'evaluable under no definition: see hpd_evaluability')
             when patients.cancer_type_code is null or patients.cancer_type_code like 'UNMAPPED%'

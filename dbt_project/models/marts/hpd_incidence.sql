@@ -77,9 +77,10 @@ computed as (
         'computed' as basis,
         trial_counts.is_simulated,
         count(*) as n_reports,
-        count(*) as n_reports_pooled,
-        cast(sum(trial_counts.n_evaluable) as bigint) as n_evaluable,
-        cast(sum(trial_counts.n_hpd) as bigint) as n_hpd,
+        count(*) filter (where trial_counts.n_evaluable > 0) as n_reports_pooled,
+        cast(sum(trial_counts.n_evaluable) filter (where trial_counts.n_evaluable > 0) as bigint)
+            as n_evaluable,
+        cast(sum(trial_counts.n_hpd) filter (where trial_counts.n_evaluable > 0) as bigint) as n_hpd,
         cast(null as double) as reported_incidence_low,
         cast(null as double) as reported_incidence_high
     from {{ ref('cleaned_trial_counts') }} as trial_counts

@@ -7,7 +7,7 @@ with patients as (
 
     select *
     from {{ ref('cleaned_patient_hpd') }}
-    where is_chosen_reader and treatment_class <> 'other' and uses_ttf
+    where is_chosen_reader and treatment_class not in ('other', 'unknown') and uses_ttf
 
 ),
 

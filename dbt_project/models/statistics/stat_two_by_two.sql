@@ -26,7 +26,7 @@ patients as (
         case when cancer_type_code not like 'UNMAPPED%' then cancer_type_code else 'UNMAPPED' end
             as shown_cancer_type_code
     from {{ ref('cleaned_patient_hpd') }}
-    where is_chosen_reader and treatment_class <> 'other' and outcome <> 'not_evaluable'
+    where is_chosen_reader and treatment_class not in ('other', 'unknown') and outcome <> 'not_evaluable'
 
 ),
 
