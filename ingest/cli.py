@@ -7,6 +7,7 @@ import json
 import sys
 import textwrap
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import click
@@ -45,6 +46,35 @@ class _Commands(click.Group):
         except BrokenPipeError:
             sys.stderr.close()  # the reader of a pipe has seen enough
             ctx.exit(CLEAN)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            from warehouse.connection import disk_trouble
+
+            if not (trouble := disk_trouble(error, load_settings())):
+                raise
+            click.echo(trouble, err=True)
+            ctx.exit(FAILED)
+
+
+class _Writing(click.Command):
+    """A command that writes: how it ended, and what is in service then, is the last line of its log."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        from warehouse.releases import release_in_service
+
+        settings = load_settings()
+        with _step(settings, "end") as facts:
+            try:
+                return super().invoke(ctx)
+            finally:
+                facts["release"] = release_in_service(settings)
+
+
+def _step(settings: Settings, name: str) -> AbstractContextManager[dict]:
+    from warehouse.log import step
+
+    return step(settings, click.get_current_context().info_name or "", name)
 
 
 class Progress:
@@ -120,7 +150,7 @@ def main() -> None:
     """
 
 
-@main.command(epilog=_examples(
+@main.command(cls=_Writing, epilog=_examples(
     "hpd refresh", "hpd refresh bundled my/trials.csv my/amplification.xlsx", "hpd refresh --config lung.toml",
 ))  # fmt: skip
 @inputs_argument
@@ -226,11 +256,14 @@ class _Run:
         from warehouse.connection import open_build
         from warehouse.publish import mark_build
 
-        with open_build(self.settings) as connection:
+        with _step(self.settings, "load") as facts, open_build(self.settings) as connection:
             load.ensure_tables(connection)
-            mark_build(connection, None)
+            mark_build(connection, None, is_loaded=False)
             report = pipeline.run(self.items, connection, self.progress.step, self.settings.home)
             ((n_findings,),) = connection.execute("select count(*) from audit.rejected_rows").fetchall()
+            if not report.failed:
+                mark_build(connection, None)
+            facts.update(rows=report.rows_loaded, rejected=report.rows_rejected, failed=len(report.failed))
         _print_report(report, self.progress)
         if report.failed:
             raise HpdError("\n".join([*map(str, report.failed), "nothing was built; the release in service stays"]))
@@ -242,8 +275,8 @@ class _Run:
         from warehouse.connection import open_build
         from warehouse.publish import publish
 
-        with open_build(self.settings) as connection:
-            release = publish(connection, self.settings)
+        with _step(self.settings, "publish") as facts, open_build(self.settings) as connection:
+            facts["release"] = release = publish(connection, self.settings)
         self.progress.done(f"published: release {release}")
 
 
@@ -253,9 +286,11 @@ def _build(dbt, settings: Settings, progress: Progress, inputs: list[tuple[int, 
     from warehouse.connection import open_build
     from warehouse.publish import fingerprint, loaded_inputs, mark_build
 
-    result = dbt.run(progress.step)
-    if not result.success:
-        raise BuildError(explain(result, settings) + "\nnothing was published; the release in service stays")
+    with _step(settings, "build") as facts:
+        result = dbt.run(progress.step)
+        facts.update(result.counts)
+        if not result.success:
+            raise BuildError(explain(result, settings) + "\nnothing was published; the release in service stays")
     with open_build(settings) as connection:
         loaded = loaded_inputs(connection)
         if inputs is not None and loaded != inputs:
@@ -280,6 +315,8 @@ def _print_report(report, progress: Progress, verb: str = "loaded") -> None:  # 
 FLAGS = {
     "cancer_type_unmapped": "a cancer label that the vocabulary does not know; kept and counted under its own name",
     "definition_unknown": "an HPD definition that the vocabulary does not know; kept and counted under its own name",
+    "agents_unknown": "drugs that the vocabulary does not know: these patients are in no incidence; recode them with "
+    "[inputs.values], or write the class, e.g. anti-PD-1",
     "gene_set_unknown": "genes that are no configured gene set; kept and counted as they are",
 }
 
@@ -380,7 +417,7 @@ def validate(inputs: tuple[str, ...], config: Path | None, genes: str) -> None:
     sys.exit(CLEAN if is_clean else WITH_REJECTS)
 
 
-@main.command(epilog=_examples("hpd load bundled my/trials.csv"))
+@main.command(cls=_Writing, epilog=_examples("hpd load bundled my/trials.csv"))
 @inputs_argument
 @config_option
 @genes_option
@@ -396,7 +433,7 @@ def load(inputs: tuple[str, ...], config: Path | None, genes: str, wait: float) 
     sys.exit(WITH_REJECTS if n_rejected else CLEAN)
 
 
-@main.command(epilog=_examples("hpd build"))
+@main.command(cls=_Writing, epilog=_examples("hpd build"))
 @wait_option
 def build(wait: float) -> None:
     """The second step alone: build and test the marts from what is loaded."""
@@ -415,7 +452,7 @@ def build(wait: float) -> None:
             progress.close()
 
 
-@main.command(epilog=_examples("hpd publish"))
+@main.command(cls=_Writing, epilog=_examples("hpd publish"))
 @wait_option
 def publish(wait: float) -> None:
     """The third step alone: put the marts of the last finished build into service."""
@@ -426,11 +463,12 @@ def publish(wait: float) -> None:
     settings = load_settings()
     with writer_lock(settings, "publish", wait):
         open_build(settings, read_only=True).close()
-        with open_build(settings) as connection:
-            click.echo(f"published: release {publish_build(connection, settings)}", err=True)
+        with _step(settings, "publish") as facts, open_build(settings) as connection:
+            facts["release"] = release = publish_build(connection, settings)
+    click.echo(f"published: release {release}", err=True)
 
 
-@main.command(epilog=_examples("hpd rollback", "hpd rollback 20261122T101500-1a2b3c4d"))
+@main.command(cls=_Writing, epilog=_examples("hpd rollback", "hpd rollback 20261122T101500-1a2b3c4d"))
 @click.argument("release", required=False)
 @wait_option
 def rollback(release: str | None, wait: float) -> None:
@@ -442,8 +480,9 @@ def rollback(release: str | None, wait: float) -> None:
     from warehouse.lock import writer_lock
 
     settings = load_settings()
-    with writer_lock(settings, "rollback", wait):
+    with writer_lock(settings, "rollback", wait), _step(settings, "rollback") as facts:
         before, now = releases.rollback(settings, release)
+        facts["release"] = now
     click.echo(f"in service: release {now}" + (f" (before: {before})" if before != now else " (as before)"))
 
 
@@ -548,11 +587,14 @@ def query(sql: str, form: str) -> None:
         records = [dict(zip(names, map(_plain, row), strict=True)) for row in rows]
         click.echo(json.dumps(records, default=str, indent=2))
     elif form == "csv":
+        if sys.stdout.isatty():  # a file keeps every character, a terminal would obey some
+            names = [printable(name, 2000) for name in names]
+            rows = [tuple(v if v is None else printable(v, 2000) for v in row) for row in rows]
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerows([names, *rows])
     elif names:
         shown = [tuple("" if v is None else printable(v, 2000) for v in row) for row in rows]
-        _print_table(tuple(names), shown)
+        _print_table(tuple(printable(name, 200) for name in names), shown)
         click.echo(f"({_n(len(rows), 'row')})", err=True)
 
 

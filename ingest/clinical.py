@@ -127,7 +127,9 @@ def part_of(
     if table.name == "tumor_measurements" and findings.height:
         known = typed.join(findings, on="_line", how="semi").drop_nulls(["trial_id", "patient_id"])
         at_fault = {c: findings.filter(pl.col("column").is_in(who))["_line"] for c, who in _PLACES.items()}
-        kept = [pl.when(~pl.col("_line").is_in(lines.implode())).then(pl.col(c)).alias(c) for c, lines in at_fault.items()]
+        kept = [
+            pl.when(~pl.col("_line").is_in(lines.implode())).then(pl.col(c)).alias(c) for c, lines in at_fault.items()
+        ]
         part.unusable = known.select("trial_id", "patient_id", *kept)
     return part
 

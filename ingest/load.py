@@ -68,7 +68,6 @@ REJECTED_SCANS = {
 }
 AUDIT_TABLES = {
     "audit.rejected_scans": (REJECTED_SCANS, "load_id", "one rejected scan: another must not step into its place"),
-
     "audit.loads": (LOADS, "load_id", "one file of the last run"),
     "audit.pseudonyms": (PSEUDONYMS, "key_id", "the key of the pseudonyms, by its checksum; at most one row"),
     "audit.rejected_rows": (REJECTED, "load_id, source_line, column_name, rule", "one rejected row and reason"),

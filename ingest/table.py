@@ -160,7 +160,12 @@ def _open_text(path: Path, file: str, is_gzip: bool, blanks: tuple[str, ...]) ->
     if delimiter not in text and ";" in text:
         _refuse(file, "not_delimited", "is separated by semicolons", lines=[line],
                 fix="save it as CSV with commas, or tab-separated, with decimal points")  # fmt: skip
-    header = _check_header(next(csv.reader([text], delimiter=delimiter)), file, line)
+    try:
+        names = next(csv.reader([text], delimiter=delimiter))
+    except csv.Error as error:
+        _refuse(file, "bad_header", f"has a header that cannot be read ({error})", lines=[line],
+                fix="start from `hpd template`")  # fmt: skip
+    header = _check_header(names, file, line)
 
     def blocks() -> Iterator[Block]:
         # opened again, so that a table whose header is refused leaves no file open

@@ -10,8 +10,10 @@ import duckdb
 from ingest.errors import HpdError, printable
 from ingest.settings import Settings, load_settings
 
-# what a reader may do: query. No server files, no other database, no way to undo that.
-READER = {"enable_external_access": "false", "lock_configuration": "true"}
+# what a reader may do: query. No server files, no other database, no way to undo that; and no spilling into the folder
+# of the release: a query too big for memory fails, and the disk that a refresh needs stays free. DuckDB takes the
+# options in this order, and only in this order.
+READER = {"enable_external_access": "false", "lock_configuration": "true", "temp_directory": ""}
 
 
 def connect(path: Path | None = None) -> duckdb.DuckDBPyConnection:
@@ -25,15 +27,26 @@ def connect(path: Path | None = None) -> duckdb.DuckDBPyConnection:
     """
     path = path or load_settings().published_db
     if not path.exists():
+        if any((path.parent / "releases").glob("*/hpd.duckdb")):
+            raise HpdError(
+                f"ERROR {printable(path, 200)}: is gone, or points at a release that is; `hpd status` lists those kept, "
+                "`hpd rollback RELEASE` puts one into service, and so does `hpd refresh`"
+            )
         raise HpdError(f"ERROR {printable(path, 200)}: nothing is published yet; run `hpd refresh`")
     try:
         return duckdb.connect(str(path), read_only=True, config=READER)
     except duckdb.Error as error:
-        raise HpdError(f"ERROR {printable(path, 200)}: cannot be opened: {printable(error, 200)}") from None
+        raise HpdError(
+            f"ERROR {printable(path, 200)}: cannot be opened: {printable(error, 200)}; `hpd rollback` puts the release "
+            "before into service"
+        ) from None
 
 
 def open_build(settings: Settings, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     """Open the private build database; created on first use, readable by its owner only (mode 0600).
+
+    What a process that writes to it makes from then on is its owner's alone, as the write-ahead log, which holds
+    patients too, may be made at any later moment; a release is given leave by name.
 
     Raises:
         HpdError: another program has it open, or it is damaged.
@@ -41,7 +54,8 @@ def open_build(settings: Settings, read_only: bool = False) -> duckdb.DuckDBPyCo
     path = settings.build_db
     if read_only and not path.exists():
         raise HpdError(f"ERROR {printable(path, 200)}: nothing is loaded yet; run `hpd refresh`")
-    mask = os.umask(0o077)  # the write-ahead log holds patients too
+    if not read_only:
+        os.umask(0o077)
     try:
         connection = duckdb.connect(str(path), read_only=read_only)
     except duckdb.IOException as error:
@@ -50,15 +64,42 @@ def open_build(settings: Settings, read_only: bool = False) -> duckdb.DuckDBPyCo
                 f"ERROR {printable(path, 200)}: another program has it open; close it, and let it open hpd.duckdb "
                 f"instead, which never blocks a refresh ({printable(error, 160)})"
             ) from None
+        if "Permission denied" in str(error):
+            raise HpdError(
+                f"ERROR {printable(path, 200)}: is its owner's alone, as it may hold patients; what is published can be "
+                "read by all; set HPD_HOME to a folder of your own to make one"
+            ) from None
         raise HpdError(_damaged(path, error)) from None
     except duckdb.Error as error:
         raise HpdError(_damaged(path, error)) from None
-    finally:
-        os.umask(mask)
     if not read_only:
         connection.execute("set memory_limit = '300MB'")  # loading streams; what does not fit spills to disk
         path.chmod(0o600)
     return connection
+
+
+# how the system and DuckDB say that it is not us
+OF_THE_DISK = (
+    "No space left on device", "Disk quota exceeded", "File too large", "Read-only file system", "Permission denied",
+    "Input/output error", "Could not write", "Could not read", "Cannot open file", "has been invalidated",
+)  # fmt: skip
+
+
+def disk_trouble(error: Exception, settings: Settings) -> str | None:
+    """The message of an error that the disk is to blame for; None: it is not."""
+    said = str(error)
+    if isinstance(error, duckdb.Error) and "Corrupt database file" in said:
+        return _damaged(settings.build_db, error)
+    if isinstance(error, OSError) and error.strerror and not isinstance(error, BrokenPipeError):
+        where, what = error.filename or settings.home, error.strerror
+    elif isinstance(error, duckdb.Error) and any(words in said for words in OF_THE_DISK):
+        where, what = settings.home, said
+    else:
+        return None
+    return (
+        f"ERROR {printable(where, 200)}: cannot be written or read ({printable(what, 200)}); "
+        "make room or give leave there and run the command again; the release in service stays"
+    )
 
 
 def _damaged(path: Path, error: Exception) -> str:

@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import duckdb
 from dbt.adapters.duckdb.plugins import BasePlugin
+from dbt.flags import get_flags
 
+from ingest.errors import HpdError
 from ingest.settings import Settings
-from warehouse.lock import writer_lock
-from warehouse.publish import fingerprint, loaded_inputs, mark_build, publish
+from warehouse.lock import DBT, writer_lock
+from warehouse.log import step
+from warehouse.publish import fingerprint, loaded_inputs, mark_build, publish, unmark_build
 
 UNDER_HPD = "HPD_DBT"
+READS_ONLY = {"compile", "debug", "freshness", "generate", "list", "parse", "serve", "show", "test"}
 
 
 class Plugin(BasePlugin):
@@ -31,18 +36,26 @@ class Plugin(BasePlugin):
         self.settings = Settings(home)
         if not os.environ.get(UNDER_HPD) and not hasattr(self, "_lock"):
             os.umask(0o077)  # what is written holds patients
-            self._lock = writer_lock(self.settings, "dbt")
+            self._lock = writer_lock(self.settings, DBT)
             self._lock.__enter__()
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Give the connection the function `hpd_publish`."""
         if self.settings.build_db.exists():
             self.settings.build_db.chmod(0o600)
+        if getattr(get_flags(), "WHICH", None) not in READS_ONLY and not hasattr(self, "_has_begun"):
+            self._has_begun = True
+            with suppress(duckdb.CatalogException), conn.cursor() as cursor:  # nothing was ever loaded
+                unmark_build(cursor)
 
         def hpd_publish(told: str) -> str:
             # a connection of its own: the one that calls is busy with this call
-            with conn.cursor() as cursor:
-                return _publish(cursor, self.settings, json.loads(told))
+            try:
+                with conn.cursor() as cursor, step(self.settings, DBT, "publish") as facts:
+                    facts["release"] = _publish(cursor, self.settings, json.loads(told))
+                    return f"published: release {facts['release']}"
+            except HpdError as error:
+                return str(error)  # raised here, it would come with the traceback of a function in SQL
 
         conn.create_function("hpd_publish", hpd_publish, ["VARCHAR"], "VARCHAR", side_effects=True)
 

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from ingest.errors import BusyError, HpdError, printable
 from ingest.settings import Settings
 
+DBT = "dbt"  # plain `dbt run`, which has no --wait
+
 
 @contextmanager
 def writer_lock(settings: Settings, command: str, wait_seconds: float = 0) -> Iterator[int]:
@@ -32,10 +34,11 @@ def writer_lock(settings: Settings, command: str, wait_seconds: float = 0) -> It
             "set HPD_HOME to a folder of your own"
         ) from None
     try:
-        _acquire(descriptor, settings, wait_seconds)
+        _acquire(descriptor, settings, wait_seconds, "" if command == DBT else ", or wait for it with --wait SECONDS")
         now = datetime.now(UTC).isoformat(timespec="seconds")
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"`hpd {command}` (process {os.getpid()}, since {now})".encode(), 0)
+        name = command if command == DBT else f"hpd {command}"
+        os.pwrite(descriptor, f"`{name}` (process {os.getpid()}, since {now})".encode(), 0)
         yield descriptor
     finally:
         os.close(descriptor)
@@ -49,7 +52,7 @@ def _is_still_there(descriptor: int, settings: Settings) -> bool:
         return False
 
 
-def _acquire(descriptor: int, settings: Settings, wait_seconds: float) -> None:
+def _acquire(descriptor: int, settings: Settings, wait_seconds: float, how_to_wait: str) -> None:
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
@@ -62,6 +65,6 @@ def _acquire(descriptor: int, settings: Settings, wait_seconds: float) -> None:
                 holder = os.pread(descriptor, 200, 0).decode(errors="replace") or "another command"
                 raise BusyError(
                     f"ERROR {printable(settings.home, 200)}: {printable(holder, 200)} is writing to this warehouse; "
-                    "try again when it is done, or wait for it with --wait SECONDS"
+                    f"try again when it is done{how_to_wait}"
                 ) from None
             time.sleep(0.1)

@@ -57,7 +57,20 @@ def fingerprint(inputs: list[tuple[int, str]], settings: Settings, dbt_vars: dic
 
 
 def loaded_inputs(connection: duckdb.DuckDBPyConnection) -> list[tuple[int, str]]:
-    """What the build database holds: (input_number, item_id), in order."""
+    """What the build database holds: (input_number, item_id), in order.
+
+    Raises:
+        PublishError: the last load did not finish.
+    """
+    try:
+        is_loaded = connection.sql("select is_loaded from audit.build").fetchall() != [(False,)]
+    except (duckdb.CatalogException, duckdb.BinderException):  # made before loads were marked
+        is_loaded = True
+    if not is_loaded:
+        raise PublishError(
+            "ERROR the last load did not finish, some of the inputs may be missing; nothing was published; "
+            "run `hpd load` or `hpd refresh` again"
+        )
     return connection.sql("select distinct input_number, item_id from audit.loads order by 1").fetchall()
 
 
@@ -66,13 +79,22 @@ def mark_build(
     mark: str | None,
     counts: dict[str, int] | None = None,
     tables: list[str] | None = None,
+    is_loaded: bool = True,
 ) -> None:
-    """Record that the build database holds the finished, tested `tables` of `mark`; None: that it does not."""
+    """Record that the build database holds the finished, tested `tables` of `mark`; None: that it does not.
+
+    `is_loaded`: whether all inputs are in; a load that was killed leaves some, and they are not to be built.
+    """
     connection.execute(
         "create or replace table audit.build as"
-        " select ?::varchar as fingerprint, ?::varchar as dbt_nodes, ?::varchar[] as tables",
-        [mark, json.dumps(counts or {}), tables or []],
+        " select ?::varchar as fingerprint, ?::varchar as dbt_nodes, ?::varchar[] as tables, ?::boolean as is_loaded",
+        [mark, json.dumps(counts or {}), tables or [], is_loaded],
     )
+
+
+def unmark_build(connection: duckdb.DuckDBPyConnection) -> None:
+    """Record that the build is no longer the one that was finished: dbt begins to change it."""
+    connection.execute("update audit.build set fingerprint = null")
 
 
 def publish(connection: duckdb.DuckDBPyConnection, settings: Settings) -> str:
@@ -89,7 +111,9 @@ def publish(connection: duckdb.DuckDBPyConnection, settings: Settings) -> str:
         PublishError: there is no finished build, or the copy is not what was built.
     """
     try:
-        mark, counts, tables = connection.execute("select * from audit.build").fetchone() or (None, "{}", [])
+        mark, counts, tables = connection.execute(
+            "select fingerprint, dbt_nodes, tables from audit.build"
+        ).fetchone() or (None, "{}", [])
     except duckdb.CatalogException:
         mark = None
     if mark is None:
@@ -100,7 +124,9 @@ def publish(connection: duckdb.DuckDBPyConnection, settings: Settings) -> str:
     unfinished = settings.releases / f".{release_id}.unfinished"
     try:
         _sweep(settings)
-        unfinished.mkdir(parents=True)
+        for made in (settings.releases, unfinished):
+            made.mkdir(exist_ok=True)
+            made.chmod(0o755)  # whoever reaches the link may read, as in the file, whatever the umask of the writer
         _write(connection, unfinished / "hpd.duckdb", release_id, now, mark, counts, tables)
         unfinished.rename(folder)
         fsync(settings.releases)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -13,13 +14,14 @@ from ingest.errors import PublishError, UsageError, printable
 from ingest.settings import Settings
 
 KEPT = 5
+NAME = re.compile(r"\d{8}T\d{6}-\w+")
 
 
 def releases(settings: Settings) -> list[str]:
-    """Names of the releases kept, the newest first."""
+    """Names of the releases kept, the newest first; whatever else lies in their folder is none, and left alone."""
     if not settings.releases.exists():
         return []
-    return sorted((p.name for p in settings.releases.iterdir() if not p.name.startswith(".")), reverse=True)
+    return sorted((p.name for p in settings.releases.iterdir() if NAME.fullmatch(p.name)), reverse=True)
 
 
 def release_in_service(settings: Settings) -> str | None:
@@ -96,9 +98,16 @@ def rollback(settings: Settings, release: str | None = None) -> tuple[str | None
     if release_row(path) is None:
         raise PublishError(f"ERROR {printable(path, 200)}: cannot be read; the release in service stays; name another")
     taken_out = in_service(settings)
-    if taken_out is not None and release != now:
-        settings.rolled_back.write_text(json.dumps({k: taken_out[k] for k in ("release_id", "fingerprint")}), "utf-8")
-    switch(settings, release)
+    try:
+        if taken_out is not None and release != now:
+            told = {k: taken_out[k] for k in ("release_id", "fingerprint")}
+            settings.rolled_back.write_text(json.dumps(told), "utf-8")
+        switch(settings, release)
+    except OSError as error:
+        raise PublishError(
+            f"ERROR {printable(error.filename or settings.home, 200)}: cannot be written ({error.strerror}); "
+            "the release in service stays"
+        ) from None
     return now, release
 
 

@@ -64,8 +64,13 @@ def describe(found: dict) -> str:
         for row in found["loaded"]
     ]
     release, would = found["release"], found["refresh_would"]
-    lines.append(f"published: release {release['release_id']}" if release else "published: nothing yet")
-    if len(found["releases"]) > 1:
+    if release:
+        lines.append(f"published: release {release['release_id']}")
+    elif found["releases"]:
+        lines.append("published: nothing that can be read; `hpd rollback RELEASE` puts one into service")
+    else:
+        lines.append("published: nothing yet")
+    if len(found["releases"]) > 1 or (found["releases"] and not release):
         lines.append(f"  kept: {', '.join(found['releases'])}")
     if found["trouble"]:
         lines.append("what a refresh would do cannot be told")

@@ -23,12 +23,18 @@
         {%- endfor -%}
         {%- if failed -%}
             {%- do log('nothing was published: ' ~ failed | length ~ ' failed or skipped, ' ~ failed[0] ~ ' among them', info=true) -%}
+        {%- elif invocation_args_dict.get('empty') or invocation_args_dict.get('sample') -%}
+            {%- do log('nothing was published: the models were built from a part of their rows (--empty or --sample)', info=true) -%}
         {%- elif left_out -%}
             {%- do log('nothing was published: only some models were built, ' ~ left_out[0] ~ ' was not; run all of them', info=true) -%}
         {%- else -%}
             {%- set told = {'counts': counts, 'tables': tables | sort, 'vars': invocation_args_dict.get('vars') or {}} -%}
             {%- set release = run_query("select hpd_publish('" ~ (tojson(told) | replace("'", "''")) ~ "')") -%}
-            {%- do log('published: release ' ~ release.columns[0].values()[0], info=true) -%}
+            {%- set answer = release.columns[0].values()[0] -%}
+            {%- if answer.startswith('ERROR') -%}
+                {%- do exceptions.raise_compiler_error(answer) -%}
+            {%- endif -%}
+            {%- do log(answer, info=true) -%}
         {%- endif -%}
     {%- endif -%}
 {%- endmacro %}

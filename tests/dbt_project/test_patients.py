@@ -273,6 +273,8 @@ def test_computed_incidence_leaves_the_control_arm_out(marts: Build) -> None:
         name: (1, sum(o != "not_evaluable" for o, _ in cases.values()), sum(o == "hpd" for o, _ in cases.values()))
         for name, cases in HPD.items()
     }
+    # with nobody evaluable there are no counts, as with reports that print none
+    counts = {name: row if row[1] else (1, None, None) for name, row in counts.items()}
     assert {name: tuple(rest) for name, *rest in rows} == counts
     control = marts.sql(
         "select treatment_class, outcome, n_patients from hpd_evaluability where trial_id = 'CONTROL'"

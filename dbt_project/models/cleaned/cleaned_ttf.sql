@@ -31,9 +31,12 @@ recorded as (
     select
         trial_id,
         is_simulated,
-        count(last_dose_day) > 0 as has_last_dose,
-        count(off_treatment_day) > 0 as has_off_treatment,
-        count(progression_day) > 0 as has_progression
+        count(last_dose_day) + count(given_days) filter (where patient_event = 'last_dose') > 0
+            as has_last_dose,
+        count(off_treatment_day) + count(given_days) filter (where patient_event = 'off_treatment') > 0
+            as has_off_treatment,
+        count(progression_day) + count(given_days) filter (where patient_event = 'progression') > 0
+            as has_progression
     from patients
     group by trial_id, is_simulated
 
