@@ -80,7 +80,7 @@ PRIMARY = "glmm_logit_ml"
 
 def pool_primary(events: Array, n: Array) -> Pooled:
     """The primary way alone; see `pool`."""
-    events, n = np.asarray(events, float), np.asarray(n, float)
+    events, n = _in_order(events, n)
     return _pooled_glmm(events, n, logit_with_variance(events, n)[1])
 
 
@@ -96,7 +96,7 @@ def pool(events: Array, n: Array) -> list[Pooled]:
         report, or with no event (or nothing but events) in all of them, `glmm_logit_ml` falls back on the exact interval
         of the sum and says so.
     """
-    events, n = np.asarray(events, float), np.asarray(n, float)
+    events, n = _in_order(events, n)
     k, total, size = len(n), float(events.sum()), float(n.sum())
     crude = [
         Pooled(f"crude_{name}", k, total / size, *interval(total, size))
@@ -111,6 +111,13 @@ def pool(events: Array, n: Array) -> list[Pooled]:
         _inverse_variance("iv_logit_fixed", y, v, None, special.expit),
     ]
     return [*crude, _pooled_glmm(events, n, v), *logit, *_freeman_tukey(events, n)]
+
+
+def _in_order(events: Array, n: Array) -> tuple[Array, Array]:
+    """The reports by size: in whatever order they come, sums and searches take the same steps."""
+    events, n = np.asarray(events, float), np.asarray(n, float)
+    order = np.lexsort((events, n))
+    return events[order], n[order]
 
 
 def logit_with_variance(events: Array, n: Array) -> tuple[Array, Array]:
@@ -292,9 +299,11 @@ def fit_glmm(events: Array, n: Array, x: Array) -> Glmm:
         p = special.expit(x @ fixed)
         information = (x.T * (n * p * (1 - p))) @ x
         return Glmm(fixed, np.linalg.inv(information), 0.0, -at_zero)
+    if abs(best[-1]) > MAX_TAU:
+        raise NoMaximum("the variance between reports grows without end")
     best = _polish(best, events, n, x)
     information = _hessian(best, events, n, x)
-    if abs(best[-1]) > MAX_TAU or not (np.linalg.eigvalsh(information) > 0).all():
+    if abs(best[-1]) > MAX_TAU or not (np.linalg.eigvalsh(information) > 1e-10).all():
         raise NoMaximum("the variance between reports grows without end")
     covariance = np.linalg.inv(information)[:-1, :-1]
     return Glmm(best[:-1], covariance, float(best[-1] ** 2), -float(_deviance(best, events, n, x)[0]))
@@ -356,7 +365,10 @@ def _hessian(p: Array, events: Array, n: Array, x: Array, h: float = 1e-5) -> Ar
 def _polish(p: Array, events: Array, n: Array, x: Array) -> Array:
     """Two Newton steps, so that where the search stopped leaves no trace in the digits that are shown."""
     for _ in range(2):
-        step = np.linalg.solve(_hessian(p, events, n, x), _deviance(p, events, n, x)[1])
+        try:
+            step = np.linalg.solve(_hessian(p, events, n, x), _deviance(p, events, n, x)[1])
+        except np.linalg.LinAlgError:
+            break
         if not np.isfinite(step).all() or np.abs(step).max() > 1e-2:
             break
         p = p - step
