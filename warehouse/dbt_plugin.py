@@ -33,7 +33,7 @@ class Plugin(BasePlugin):
     def update_connection_config(self, creds: Any, config: dict[str, Any]) -> None:
         """Take the lock that every writer takes; the kernel frees it when this process ends."""
         home = Path(creds.path).absolute().parent
-        self.settings = Settings(home)
+        self.settings = Settings(home, Path(get_flags().PROJECT_DIR).absolute())  # of this project, maybe a copy
         if not os.environ.get(UNDER_HPD) and not hasattr(self, "_lock"):
             os.umask(0o077)  # what is written holds patients
             self._lock = writer_lock(self.settings, DBT)

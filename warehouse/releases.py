@@ -12,6 +12,7 @@ import duckdb
 
 from ingest.errors import PublishError, UsageError, printable
 from ingest.settings import Settings
+from warehouse.connection import READER
 
 KEPT = 5
 NAME = re.compile(r"\d{8}T\d{6}-\w+")
@@ -35,7 +36,8 @@ def release_in_service(settings: Settings) -> str | None:
 def release_row(path: Path) -> dict | None:
     """The `release` row of a published database; None when there is none that can be read."""
     try:
-        with duckdb.connect(str(path), read_only=True) as connection:
+        # as every reader does: a process cannot hold one file open with two configurations
+        with duckdb.connect(str(path), read_only=True, config=READER) as connection:
             relation = connection.sql("select * from release")
             (row,) = relation.fetchall()
             return dict(zip(relation.columns, row, strict=True))

@@ -16,7 +16,7 @@ from ingest.errors import PublishError, UsageError
 from ingest.settings import Settings
 from warehouse import releases
 from warehouse.compare import compare
-from warehouse.connection import open_build
+from warehouse.connection import connect, open_build
 from warehouse.export import export
 from warehouse.publish import mark_build, publish
 from warehouse.releases import in_service, release_in_service, rollback, rolled_back
@@ -70,6 +70,11 @@ def test_the_release_before_comes_back_and_the_newer_one_stays(settings: Setting
     assert sorted(releases.releases(settings)) == [older, newer]
     assert rollback(settings, newer) == (older, newer)
     assert in_service(settings)["release_id"] == newer
+
+
+def test_what_is_in_service_is_known_to_a_process_that_is_reading_it(settings: Settings, two: tuple[str, str]) -> None:
+    with connect(settings.published_db):
+        assert in_service(settings)["release_id"] == two[1]
 
 
 def test_what_was_taken_out_is_remembered_until_something_is_published(
