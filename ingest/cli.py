@@ -365,7 +365,7 @@ def _print_answer(settings: Settings) -> None:
         for fraction in [(f0, f1, f2)]
     ]  # fmt: skip
     if not rows:
-        click.echo('no report of HPD is loaded; ask for what is: hpd query "from amplification_by_cancer"')
+        click.echo("no real report of HPD is loaded to print; what there is: hpd report")
         return
     click.echo("Hyperprogression, any published definition, pooled; MDM2 or MDM4 amplification in TCGA:")
     _print_table(header, body)

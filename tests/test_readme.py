@@ -28,6 +28,7 @@ def stranger(published: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
     folder = tmp_path_factory.mktemp("stranger")
     (folder / ".venv" / "bin").mkdir(parents=True)
     shutil.copytree(published, folder / "home", symlinks=True)
+    shutil.copytree(published, folder / "home-published", symlinks=True)
     hpd = folder / ".venv" / "bin" / "hpd"
     hpd.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ingest.cli "$@"\n')
     hpd.chmod(0o755)
@@ -75,6 +76,25 @@ def test_the_configuration_is_read(stranger: dict, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "5 files" in done.stdout
     assert "0 bad" in done.stdout
+
+
+def test_the_picture_shown_is_the_one_drawn(stranger: dict) -> None:
+    done = subprocess.run(
+        [".venv/bin/hpd", "report", "--figures", "picture"],
+        **{**stranger, "env": {**stranger["env"], "HPD_HOME": stranger["env"]["HPD_HOME"] + "-published"}},
+    )
+    assert done.returncode == 0, done.stderr
+    drawn = (stranger["cwd"] / "picture" / "bubble.svg").read_text("utf-8")
+    (name,) = re.findall(r"^!\[[^]]+\]\((.+)\)$", README.read_text("utf-8"), re.M)
+    picture = PROJECT / name
+    if os.environ.get("HPD_README") == "write":
+        picture.write_text(drawn, "utf-8")
+    # what is written in it and where the symbols stand, to a pixel: fonts may differ by less
+    assert _marks(picture.read_text("utf-8")) == _marks(drawn)
+
+
+def _marks(svg: str) -> list[str]:
+    return re.findall(r'aria-label="[^"]+"|<text[^>]*>[^<]+', re.sub(r"\.\d+", "", svg))
 
 
 def test_the_answer_shown_is_the_answer_printed(stranger: dict) -> None:

@@ -465,6 +465,59 @@ def test_labels_are_text_whatever_they_hold(show, published: Path, tmp_path: Pat
 
 
 @needs_a_browser
+def test_five_thousand_reports_of_sixty_cancers_are_still_a_small_and_usable_page(
+    show, published: Path, tmp_path: Path
+) -> None:
+    def many(table: str, n: int, **replaced: str) -> str:
+        values = ", ".join(f"{sql} as {column}" for column, sql in replaced.items())
+        return (f"create or replace table {table} as select one.* replace ({values}) from range({n}) as r(i),"
+                f" (from {table} where not is_simulated limit 1) as one")  # fmt: skip
+
+    of_sixty = {"cancer_type_code": "'C' || i % 60", "cancer_type": "'Cancer type ' || i % 60"}
+    definition = "case when i // 60 % 10 = 0 then 'ANY_PUBLISHED' else 'DEFINITION_' || i // 60 % 10 end"
+    pooled = {
+        "hpd_definition": definition, "basis": "'reported'", "n_reports_pooled": "i % 90 + 2", "n_hpd": "100 + i % 71",
+        "n_evaluable": "500 + i % 97", "pooled_incidence": "round(0.1 + random() / 10, 7)",
+        "pooled_ci_low": "round(random() / 10, 7)", "pooled_ci_high": "round(0.2 + random() / 10, 7)",
+        "prediction_low": "round(random() / 20, 7)", "prediction_high": "round(0.3 + random() / 10, 7)",
+        "tau2": "round(random(), 7)", "i2": "round(100 * random(), 5)",
+    }  # fmt: skip
+    one = {
+        "hpd_incidence": "random()",
+        "hpd_ci_low": "random() / 2",
+        "hpd_ci_high": "random()",
+        "n_hpd": "i % 50",
+        "n_evaluable": "50 + i % 307",
+    }
+    reported = {"basis": "'reported'"} | one
+    database = changed(
+        published, tmp_path, "select setseed(0.5)",
+        many("hpd_reports", 5000, **of_sixty, **one, report_id="'REPORT_' || i", first_author="'Author ' || i % 997",
+             hpd_definition=definition, publication_year="2010 + i % 16"),
+        many("hpd_pool_members", 5000, **of_sixty, **reported, report_id="'REPORT_' || i", label="'Author ' || i % 997 || ' 2020'",
+             hpd_definition="'ANY_PUBLISHED'"),
+        many("hpd_incidence", 600, **of_sixty, **pooled),
+        many("hpd_incidence_methods", 6000, **of_sixty, **pooled, method="'way ' || i // 600"),
+        many("hpd_incidence_by_year", 4000, **of_sixty, **{c: sql for c, sql in pooled.items() if c != "basis"},
+             up_to_year="2010 + i // 600"),
+        many("hpd_amplification_by_cancer", 1800, **of_sixty, hpd_definition=definition, basis="'reported'", has_hpd="true",
+             gene_set="['MDM2', 'MDM4', 'MDM2|MDM4'][i // 600 + 1]", pooled_incidence="random()", tcga_amplified_fraction="null"),
+        many("hpd_amplification_points", 3600, **of_sixty, hpd_definition=definition, basis="'reported'",
+             gene_set="['MDM2', 'MDM4', 'MDM2|MDM4'][i // 600 % 3 + 1]", source_class="['tcga', 'institutional'][i // 1800 + 1]",
+             pooled_incidence="random()", amplified_fraction="random() / 5", is_counted="true", exclusion_reason="null::varchar"),
+    )  # fmt: skip
+    write_page(database, tmp_path / "report.html")
+    assert (tmp_path / "report.html").stat().st_size < 2 * MEGABYTE
+    shown = show(tmp_path / "report.html")
+    assert len(shown.marks("overview", "point")) == len(shown.marks("bubble", "circle")) == 60
+    shown.choose("cancer_type_code", "C7")
+    assert shown.page.locator('[data-table="reports"] .count').text_content() == "rows 1–20 of 84"
+    assert shown.page.text_content("h3 .cancer") == "Cancer type 7"
+    assert len(shown.marks("forest", "square")) == 84
+    assert shown.complaints == []
+
+
+@needs_a_browser
 def test_a_warehouse_in_which_nothing_is_known_has_a_page_too(show, published: Path, tmp_path: Path) -> None:
     with connect(published / "hpd.duckdb") as connection:
         tables = connection.sql(

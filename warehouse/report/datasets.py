@@ -68,7 +68,7 @@ DATASETS = {
             from hpd_incidence
             where pooled_incidence is not null
         )
-        select *, {ROW.format(place="row_number() over place", label="label")} as row
+        select * exclude (report_id, publication_year), {ROW.format(place="row_number() over place", label="label")} as row
         from rows
         window place as (
             partition by is_simulated, basis, hpd_definition, cancer_type_code

@@ -113,8 +113,9 @@ def bubble(rows: list[Spec]) -> Spec:
              "encoding": {"x": x, "y": {**y, "field": "fitted_incidence"}}},
             {
                 "data": {"name": "points"},
-                # labels stand above and below in turn, so that neighbours do not cover each other
-                "transform": [*rows, {"window": [{"op": "row_number", "as": "nth"}], "sort": [{"field": "amplified_fraction"}]},
+                # labels stand above and below in turn, so that neighbours do not cover each other; many would all the same
+                "transform": [*rows, {"joinaggregate": [{"op": "count", "as": "n_points"}]},
+                              {"window": [{"op": "row_number", "as": "nth"}], "sort": [{"field": "amplified_fraction"}]},
                               {"calculate": "datum.is_counted ? 'yes' : 'no: ' + datum.exclusion_reason", "as": "in_line"}],
                 "encoding": {"x": x, "y": y},
                 "layer": [
@@ -132,7 +133,7 @@ def bubble(rows: list[Spec]) -> Spec:
                                                 ("in_line", "point of the line", None)),
                         },
                     },
-                    *({"transform": [{"filter": f"datum.nth % 2 === {turn}"}],
+                    *({"transform": [{"filter": f"datum.nth % 2 === {turn} && datum.n_points <= 20"}],
                        "mark": {"type": "text", "align": "left", "dx": 11, "dy": dy, "fontSize": 11, "aria": False},
                        "encoding": {"text": {"field": "cancer_type_code"}}} for turn, dy in ((0, -11), (1, 13))),
                 ],
