@@ -262,12 +262,38 @@ def test_superset_answers_every_chart_while_a_refresh_runs(warehouse: Path, tmp_
         for sql in REFUSED:
             assert superset.run(sql)["status"] != "success", sql
         assert run_hpd("status", home=warehouse).returncode == 0
+        # a browser asks by the settings of a chart, the API by its saved query: both must do
+        assert _complaints_of_the_dashboard(superset.address, environment["HPD_SUPERSET_PASSWORD"]) == []
     finally:
         for process in (server, refresh):
             if process is not None:
                 process.terminate()
                 process.wait(30)
         log.close()
+
+
+def _complaints_of_the_dashboard(address: str, password: str) -> list[str]:
+    """What the dashboard shows instead of charts, in a browser."""
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        return []
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        # high, as charts are asked for when they come into view; our own questions are no business of its policy
+        page = browser.new_page(viewport={"width": 1500, "height": 3000}, bypass_csp=True)
+        page.goto(f"{address}/login/", timeout=120_000)
+        page.fill("#username", "admin")
+        page.fill("#password", password)
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/superset/welcome/**", timeout=60_000)
+        page.goto(f"{address}/superset/dashboard/hyperprogression/?standalone=1", timeout=120_000)
+        page.wait_for_function(
+            "document.querySelectorAll('.chart-slice').length === 5"
+            " && !document.querySelector('.chart-slice .loading, [data-test=\"loading-indicator\"]')", timeout=120_000
+        )  # fmt: skip
+        return page.eval_on_selector_all('[role="alert"]', "all => all.map(one => one.textContent)")
 
 
 class _Superset:
