@@ -551,6 +551,26 @@ def export(folder: Path, form: str) -> None:
         click.echo(f"NOTE {_n(n_escaped, 'cell')}: {manifest['note']}", err=True)
 
 
+@main.command(cls=_Writing, epilog=_examples("hpd docs", "hpd docs documentation.html"))
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@wait_option
+def docs(file: Path | None, wait: float) -> None:
+    """Write the documentation to FILE, one HTML page: every table and column, how they are made, a glossary.
+
+    Without FILE: docs.html in HPD_HOME. It opens from disk, without a network, and holds no data.
+    """
+    from warehouse.connection import open_build
+    from warehouse.docs import write_docs
+    from warehouse.lock import writer_lock
+
+    settings = load_settings()
+    page = file or settings.home / "docs.html"
+    open_build(settings, read_only=True).close()
+    with writer_lock(settings, "docs", wait) as lock, _step(settings, "docs"):
+        write_docs(settings, page, lock)
+    click.echo(f"wrote {printable(page, 200)}")
+
+
 @main.command(epilog=_examples("hpd status", "hpd status --json"))
 @inputs_argument
 @config_option
@@ -567,11 +587,47 @@ def status(inputs: tuple[str, ...], config: Path | None, as_json: bool) -> None:
 @main.command(epilog=_examples(
     'hpd query "select cancer_type, n_hpd, n_evaluable from hpd_incidence order by 1"',
     'hpd query --format csv "from amplification_by_cancer" > amplification.csv',
+    "hpd query - < my_question.sql",
 ))  # fmt: skip
 @click.argument("sql")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 def query(sql: str, form: str) -> None:
-    """Ask the published database, read-only: no query can change it, or read another file."""
+    """Ask the published database, read-only: no query can change it, or read another file. `-`: SQL from stdin."""
+    _ask(click.get_text_stream("stdin").read() if sql == "-" else sql, form)
+
+
+@main.command(epilog=_examples(
+    "hpd cookbook", "hpd cookbook next_report", "hpd cookbook --format sql next_report > my_question.sql",
+))  # fmt: skip
+@click.argument("name", required=False)
+@click.option(
+    "--format", "form", type=click.Choice(["table", "csv", "json", "sql"]), default="table", show_default=True
+)
+def cookbook(name: str | None, form: str) -> None:
+    """Questions with their SQL, ready to ask: without NAME their list, with one its answer and how to read it.
+
+    `--format sql` prints the query, to start your own from.
+    """
+    from warehouse.cookbook import comment, recipe, recipes
+
+    settings = load_settings()
+    if name is None:
+        found = recipes(settings)
+        width = max(map(len, found), default=0)
+        for known, sql in found.items():
+            click.echo(f"{known:<{width}}  {comment(sql)[0]}")
+        return
+    sql = recipe(settings, name)
+    if form == "sql":
+        click.echo(sql.rstrip())
+        return
+    if form == "table":
+        click.echo("\n".join(comment(sql)) + "\n")
+    _ask(sql, form)
+
+
+def _ask(sql: str, form: str) -> None:
+    """Print what the published database answers."""
     import duckdb
 
     from warehouse.connection import connect

@@ -19,11 +19,19 @@ SHARED = PROJECT.parent / "shared"
 Hpd = Callable[..., subprocess.CompletedProcess]
 
 
-def run_hpd(*args: object, home: Path, cwd: Path | None = None, status: int | None = 0) -> subprocess.CompletedProcess:
+def run_hpd(
+    *args: object,
+    home: Path,
+    cwd: Path | None = None,
+    status: int | None = 0,
+    stdin: str = "",
+    env: dict[str, str] | None = None,
+) -> subprocess.CompletedProcess:
     """`hpd ARGS` as a user runs it, in a process of its own; `status` is the exit status it must have."""
     done = subprocess.run(
         [sys.executable, "-m", "ingest.cli", *map(str, args)],
-        env={**os.environ, "HPD_HOME": str(home), "PYTHONPATH": str(PROJECT)},
+        env={**os.environ, "HPD_HOME": str(home), "PYTHONPATH": str(PROJECT), **(env or {})},
+        input=stdin,
         cwd=cwd or home.parent,
         capture_output=True,
         text=True,

@@ -85,9 +85,21 @@ def test_the_answer_shown_is_the_answer_printed(stranger: dict) -> None:
         **{**stranger, "env": {**stranger["env"], "HPD_HOME": home}},
     )
     assert done.returncode == 0, done.stderr
-    printed = "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
+    check_shown("start", done.stdout)
+
+
+def test_the_cookbook_shown_is_the_cookbook_printed(stranger: dict) -> None:
+    (command,) = re.findall(r"<!-- run: cookbook -->\n```sh\n(.*?)\n```", README.read_text("utf-8"), re.S)
+    done = subprocess.run(["bash", "-c", command], **stranger)
+    assert done.returncode == 0, done.stderr
+    check_shown("cookbook", done.stdout)
+
+
+def check_shown(name: str, output: str) -> None:
+    """What the README shows under `<!-- output: NAME -->` is the output; HPD_README=write makes it so."""
+    printed = "\n".join(line.rstrip() for line in output.strip("\n").splitlines())
     text = README.read_text("utf-8")
-    shown = re.search(r"(?<=<!-- output: start -->\n```\n)(.*?)(?=```)", text, re.S)
+    shown = re.search(rf"(?<=<!-- output: {name} -->\n```\n)(.*?)(?=```)", text, re.S)
     assert shown is not None
     if os.environ.get("HPD_README") == "write":
         README.write_text(text[: shown.start()] + printed + "\n" + text[shown.end() :], "utf-8")
