@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -63,6 +64,55 @@ def marts(published: Path):
     """A connection to the published marts."""
     with connect(published / "hpd.duckdb") as connection:
         yield connection
+
+
+class Grown(NamedTuple):
+    """A warehouse into which more was taken after its first release.
+
+    Attributes:
+        home: its HPD_HOME; not to be changed.
+        folder: its inputs; hpd.toml names them.
+        said: what the refresh that took them in said on stderr.
+        read: what a process that read the first release all along saw before that refresh, and after it.
+    """
+
+    home: Path
+    folder: Path
+    said: str
+    read: tuple[str, str]
+
+
+NSCLC = (
+    "select n_hpd, n_evaluable, n_reports_pooled from hpd_incidence"
+    " where cancer_type_code = 'NSCLC' and hpd_definition = 'ANY_PUBLISHED' and not is_simulated"
+)
+
+
+@pytest.fixture(scope="session")
+def grown(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Grown:
+    """The bundled evidence, refreshed with the inputs of tests/data/grown while somebody reads."""
+    folder = tmp_path_factory.mktemp("grown")
+    shutil.copytree(PROJECT / "tests" / "data" / "grown", folder, dirs_exist_ok=True)
+    home = Path(shutil.copytree(published, folder / "home", symlinks=True))
+    reader = subprocess.Popen(
+        [sys.executable, "-c",
+         "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True)\n"
+         "for _ in sys.stdin: print(c.sql(sys.argv[2]).fetchall(), flush=True)",
+         str(home / "hpd.duckdb"), NSCLC],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+    def read() -> str:
+        reader.stdin.write("\n")
+        reader.stdin.flush()
+        return reader.stdout.readline().strip()
+
+    try:
+        before = read()
+        done = run_hpd("refresh", home=home, cwd=folder, status=3)  # one of the rows is rejected
+        return Grown(home, folder, done.stderr, (before, read()))
+    finally:
+        reader.communicate(timeout=10)
 
 
 OWN_TRIAL = "report_id,cancer_type_reported,hpd_definition,n_evaluable,n_hpd\n{id},{cancer},FERRARA_DTGR50,{n},{k}\n"

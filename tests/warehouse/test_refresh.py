@@ -12,14 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, run_hpd
+from conftest import NSCLC, PROJECT, Grown, run_hpd
 
 from warehouse.connection import connect
-
-NSCLC = (
-    "select n_hpd, n_evaluable, n_reports_pooled from hpd_incidence"
-    " where cancer_type_code = 'NSCLC' and hpd_definition = 'ANY_PUBLISHED'"
-)
 
 
 def ask(home: Path, sql: str = NSCLC) -> list[tuple]:
@@ -54,34 +49,21 @@ def test_a_refresh_with_nothing_changed_says_so_and_touches_nothing(warehouse: P
     assert state() == before
 
 
-def test_two_warehouses_from_the_same_inputs_have_the_same_marts(published: Path, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    run_hpd("refresh", "bundled", home=other)
-    assert len(all_marts(other)) >= 8
-    assert all_marts(other) == all_marts(published)
-
-
 def test_an_own_trial_joins_the_pool_and_leaves_it_when_it_is_no_longer_named(
-    warehouse: Path, own_trial: Callable[..., Path]
+    grown: Grown, published: Path, tmp_path: Path
 ) -> None:
-    before = all_marts(warehouse)
-    run_hpd("refresh", "bundled", own_trial(n=100, k=50), home=warehouse)
-    assert ask(warehouse) == [(209 + 50, 1302 + 100, 8)]
-    done = run_hpd("refresh", "bundled", home=warehouse)
-    assert "removed" in done.stderr
-    assert all_marts(warehouse) == before
+    assert ask(grown.home) == [(209 + 50, 1302 + 100, 8)]
+    home = Path(shutil.copytree(grown.home, tmp_path / "home", symlinks=True))
+    assert "removed own.csv" in run_hpd("refresh", "bundled", home=home).stderr
+    assert all_marts(home) == all_marts(published)
 
 
-def test_rejected_rows_end_in_status_3_and_in_data_quality(warehouse: Path, own_trial: Callable[..., Path]) -> None:
-    path = own_trial(n=10, k=5)
-    path.write_text(path.read_text() + "BAD,NSCLC,FERRARA_DTGR50,10,11\n")
-    done = run_hpd("refresh", "bundled", path, home=warehouse, status=3)
-    assert f"ERROR {path}: line 3: n_hpd: is larger than n_evaluable; found '11'; 1 row rejected" in done.stderr
-    assert ask(warehouse, "select rule, n_rows, first_line from data_quality where severity = 'rejected'") == [
+def test_rejected_rows_end_in_status_3_and_in_data_quality(grown: Grown) -> None:
+    assert "ERROR own.csv: line 3: n_hpd: is larger than n_evaluable; found '11'; 1 row rejected" in grown.said
+    assert ask(grown.home, "select rule, n_rows, first_line from data_quality where severity = 'rejected'") == [
         ("n_hpd_above_n_evaluable", 1, 3)
     ]
-    assert ask(warehouse) == [(209 + 5, 1302 + 10, 8)]
-    run_hpd("refresh", "bundled", path, home=warehouse, status=3)
+    assert "nothing changed" in run_hpd("refresh", home=grown.home, cwd=grown.folder, status=3).stderr
 
 
 def test_a_file_that_cannot_be_read_fails_the_refresh_and_leaves_the_release(warehouse: Path, tmp_path: Path) -> None:
@@ -119,45 +101,26 @@ def test_a_failing_dbt_test_prints_its_rows_and_leaves_the_release(
     assert ask(warehouse) == [(209, 1302, 7)]
 
 
-def test_a_refresh_succeeds_while_another_process_holds_the_published_file_open(
-    warehouse: Path, own_trial: Callable[..., Path]
-) -> None:
-    reader = subprocess.Popen(
-        [sys.executable, "-c",
-         "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True)\n"
-         "for _ in sys.stdin: print(c.sql(sys.argv[2]).fetchall(), flush=True)",
-         str(warehouse / "hpd.duckdb"), NSCLC],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-
-    def read() -> str:
-        reader.stdin.write("\n")
-        reader.stdin.flush()
-        return reader.stdout.readline().strip()
-
-    try:
-        assert read() == "[(209, 1302, 7)]"
-        run_hpd("refresh", "bundled", own_trial(n=100, k=50), home=warehouse)
-        assert ask(warehouse) == [(259, 1402, 8)]
-        assert read() == "[(209, 1302, 7)]"  # it keeps the release it opened
-    finally:
-        reader.communicate(timeout=10)
+def test_a_refresh_succeeds_while_another_process_holds_the_published_file_open(grown: Grown) -> None:
+    assert ask(grown.home) == [(259, 1402, 8)]
+    assert grown.read == ("[(209, 1302, 7)]", "[(209, 1302, 7)]")  # it keeps the release it opened
 
 
-@pytest.mark.parametrize("seconds", [0.3, 1.5, 3, 5, 7])
+@pytest.mark.parametrize("moments", [(0.3, 3, 7), (1.5, 5)], ids=str)
 def test_killed_at_any_moment_the_last_release_answers_and_the_next_refresh_succeeds(
-    seconds: float, warehouse: Path, own_trial: Callable[..., Path]
+    moments: tuple[float, ...], warehouse: Path, own_trial: Callable[..., Path]
 ) -> None:
     path = own_trial(n=100, k=50)
-    child = subprocess.Popen(
-        [sys.executable, "-m", "ingest.cli", "refresh", "bundled", str(path)],
-        env={**os.environ, "HPD_HOME": str(warehouse), "PYTHONPATH": str(PROJECT)},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    time.sleep(seconds)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    assert ask(warehouse) in ([(209, 1302, 7)], [(259, 1402, 8)])
+    for seconds in moments:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "ingest.cli", "refresh", "--wait", "60", "bundled", str(path)],
+            env={**os.environ, "HPD_HOME": str(warehouse), "PYTHONPATH": str(PROJECT)},
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        time.sleep(seconds)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        assert ask(warehouse) in ([(209, 1302, 7)], [(259, 1402, 8)])
     run_hpd("refresh", "--wait", "60", "bundled", path, home=warehouse)
     assert ask(warehouse) == [(259, 1402, 8)]
     assert not list((warehouse / "releases").glob(".*"))
@@ -181,22 +144,21 @@ def test_of_two_refreshes_at_once_the_second_is_told_and_loses_nothing(
     assert ask(warehouse) == [(259, 1402, 8)]
 
 
-def test_the_three_steps_one_by_one_do_what_refresh_does(tmp_path: Path, own_trial: Callable[..., Path]) -> None:
-    home, own = tmp_path / "steps", own_trial(n=100, k=50)
-    run_hpd("load", "bundled", own, home=home)
+def test_the_three_steps_one_by_one_make_from_nothing_what_refreshes_made(grown: Grown, tmp_path: Path) -> None:
+    home = tmp_path / "steps"
+    run_hpd("load", home=home, cwd=grown.folder, status=3)
     assert "the last build did not finish" in run_hpd("publish", home=home, status=1).stderr
     run_hpd("build", home=home)
     run_hpd("publish", home=home)
-    assert ask(home) == [(259, 1402, 8)]
-    assert "nothing changed" in run_hpd("refresh", "bundled", own, home=home).stderr
+    assert len(all_marts(home)) >= 8
+    assert all_marts(home) == all_marts(grown.home)
+    assert "nothing changed" in run_hpd("refresh", home=home, cwd=grown.folder, status=3).stderr
     # the release knows what it was made from, whatever is named now
-    assert f"a refresh would remove {own}" in run_hpd("status", "bundled", home=home).stdout
+    assert "a refresh would remove own.csv, " in run_hpd("status", "bundled", home=home).stdout
 
 
-def test_an_unknown_label_is_pointed_out(warehouse: Path, own_trial: Callable[..., Path]) -> None:
-    own = own_trial(cancer="Melanom", n=10, k=1)
-    done = run_hpd("refresh", "bundled", own, home=warehouse)
-    assert f"NOTE {own}: 1 row, the first on line 2: a cancer label that the vocabulary does not know" in done.stderr
+def test_an_unknown_label_is_pointed_out(grown: Grown) -> None:
+    assert "NOTE own.csv: 1 row, the first on line 4: a cancer label that the vocabulary does not know" in grown.said
 
 
 def test_everything_that_may_hold_patients_is_for_its_owner_alone(warehouse: Path) -> None:
