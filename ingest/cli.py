@@ -626,7 +626,7 @@ def status(inputs: tuple[str, ...], config: Path | None, as_json: bool) -> None:
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 def query(sql: str, form: str) -> None:
     """Ask the published database, read-only: no query can change it, or read another file. `-`: SQL from stdin."""
-    _ask(click.get_text_stream("stdin").read() if sql == "-" else sql, form)
+    _ask(click.get_text_stream("stdin", errors="replace").read() if sql == "-" else sql, form)
 
 
 @main.command(epilog=_examples(

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -73,12 +74,16 @@ class Grown(NamedTuple):
         home: its HPD_HOME; not to be changed.
         folder: its inputs; hpd.toml names them.
         said: what the refresh that took them in said on stderr.
+        process: its number.
+        told: what a second command, which wanted to write meanwhile, was told.
         read: what a process that read the first release all along saw before that refresh, and after it.
     """
 
     home: Path
     folder: Path
     said: str
+    process: int
+    told: str
     read: tuple[str, str]
 
 
@@ -90,7 +95,7 @@ NSCLC = (
 
 @pytest.fixture(scope="session")
 def grown(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Grown:
-    """The bundled evidence, refreshed with the inputs of tests/data/grown while somebody reads."""
+    """The bundled evidence, refreshed with the inputs of tests/data/grown while somebody reads, and another would write."""
     folder = tmp_path_factory.mktemp("grown")
     shutil.copytree(PROJECT / "tests" / "data" / "grown", folder, dirs_exist_ok=True)
     home = Path(shutil.copytree(published, folder / "home", symlinks=True))
@@ -109,8 +114,17 @@ def grown(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Grown:
 
     try:
         before = read()
-        done = run_hpd("refresh", home=home, cwd=folder, status=3)  # one of the rows is rejected
-        return Grown(home, folder, done.stderr, (before, read()))
+        with (folder / "said").open("w+") as said:
+            refresh = subprocess.Popen(
+                [sys.executable, "-m", "ingest.cli", "refresh"], cwd=folder, stdout=subprocess.DEVNULL, stderr=said,
+                env={**os.environ, "HPD_HOME": str(home), "PYTHONPATH": str(PROJECT)},
+            )  # fmt: skip
+            while not (home / ".lock").read_text().startswith(f"`hpd refresh` (process {refresh.pid}"):
+                assert refresh.poll() is None
+                time.sleep(0.05)
+            second = run_hpd("load", "bundled", home=home, status=1)
+            assert refresh.wait(300) == 3, (folder / "said").read_text()  # one of the rows is rejected
+        return Grown(home, folder, (folder / "said").read_text(), refresh.pid, second.stderr, (before, read()))
     finally:
         reader.communicate(timeout=10)
 

@@ -107,20 +107,6 @@ def test_the_publication_is_logged(run: tuple[Path, str]) -> None:
     assert told == [("publish", "ok", release_in_service(Settings(home)))]
 
 
-def test_other_variables_make_another_release_and_a_refresh_builds_again(
-    home: Path, loaded: Path, run: tuple[Path, str]
-) -> None:
-    assert "published: release" in dbt(home, "run", "--vars", "{ttf_cut_days: 60}")
-
-    def mark(of: Path) -> str:
-        with connect(of / "hpd.duckdb") as connection:
-            return connection.sql("select fingerprint from release").fetchall()[0][0]
-
-    assert mark(home) != mark(run[0])
-    status = run_hpd("status", "bundled", loaded.parent / "own.csv", home=home).stdout
-    assert "build, test and publish the marts" in status
-
-
 # --- what is not published ---
 
 

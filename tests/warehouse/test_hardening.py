@@ -310,8 +310,10 @@ def test_hostile_files_are_checked_and_a_terminal_stays_as_it_was(hostile: Path,
 
 
 @pytest.mark.parametrize("name", ["--help.csv", "-rf.csv", "$(touch OWNED).csv", "a*?[b].csv", "new\nline.csv"])
-def test_a_hostile_name_is_a_name(name: str, hostile: Path, tmp_path: Path) -> None:
-    done = run_hpd("validate", "--", name, home=tmp_path / "home", cwd=hostile)
+def test_a_hostile_name_is_a_name(name: str, hostile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(hostile)
+    done = CliRunner(env={"HPD_HOME": str(tmp_path / "home")}).invoke(main, ["validate", "--", name])
+    assert done.exit_code == 0
     assert "1 row read, 1 good" in _tame(done, 400)
 
 
@@ -373,9 +375,14 @@ def test_hostile_cells_are_kept_as_text_and_reach_no_sql(refreshed: tuple, hosti
     ],
     ids=lambda command: " ".join(command).encode("unicode_escape").decode()[:40],
 )
-def test_no_command_writes_a_control_character(command: tuple[str, ...], refreshed: tuple, hostile: Path) -> None:
+def test_no_command_writes_a_control_character(
+    command: tuple[str, ...], refreshed: tuple, hostile: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home, _ = refreshed
-    done = run_hpd(*command, home=home, cwd=hostile.parent, status=None)
+    monkeypatch.chdir(hostile.parent)
+    done = CliRunner(env={"HPD_HOME": str(home)}).invoke(main, command)
+    assert done.stdout + done.stderr
+    assert done.exception is None or isinstance(done.exception, SystemExit)
     _tame(done, 1_000_000)
 
 

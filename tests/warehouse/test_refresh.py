@@ -49,13 +49,42 @@ def test_a_refresh_with_nothing_changed_says_so_and_touches_nothing(warehouse: P
     assert state() == before
 
 
+@pytest.fixture(scope="module")
+def shrunk(grown: Grown, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list]:
+    """The grown warehouse refreshed with the bundled evidence alone, after five attempts at it that were killed; and
+    what the release in service answered after each of them."""
+    home = Path(shutil.copytree(grown.home, tmp_path_factory.mktemp("shrunk") / "home", symlinks=True))
+    answers = []
+    for seconds in (0.3, 1.5, 3, 5, 7):
+        child = subprocess.Popen(
+            # a child of the one before may still be on its way out
+            [sys.executable, "-m", "ingest.cli", "refresh", "--wait", "60", "bundled"],
+            env={**os.environ, "HPD_HOME": str(home), "PYTHONPATH": str(PROJECT)},
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        time.sleep(seconds)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        answers.append(ask(home))
+    run_hpd("refresh", "--wait", "60", "bundled", home=home)
+    return home, answers
+
+
 def test_an_own_trial_joins_the_pool_and_leaves_it_when_it_is_no_longer_named(
-    grown: Grown, published: Path, tmp_path: Path
+    grown: Grown, shrunk: tuple[Path, list], published: Path, tmp_path: Path
 ) -> None:
     assert ask(grown.home) == [(209 + 50, 1302 + 100, 8)]
+    assert all_marts(shrunk[0]) == all_marts(published)
     home = Path(shutil.copytree(grown.home, tmp_path / "home", symlinks=True))
-    assert "removed own.csv" in run_hpd("refresh", "bundled", home=home).stderr
-    assert all_marts(home) == all_marts(published)
+    assert "removed own.csv" in run_hpd("load", "bundled", home=home).stderr
+
+
+def test_killed_at_any_moment_the_last_release_answers_and_the_next_refresh_succeeds(shrunk: tuple[Path, list]) -> None:
+    home, answers = shrunk
+    assert len(answers) == 5
+    assert all(answer in ([(259, 1402, 8)], [(209, 1302, 7)]) for answer in answers)
+    assert ask(home) == [(209, 1302, 7)]
+    assert not list((home / "releases").glob(".*"))
 
 
 def test_rejected_rows_end_in_status_3_and_in_data_quality(grown: Grown) -> None:
@@ -79,8 +108,13 @@ def test_a_failing_dbt_test_prints_its_rows_and_leaves_the_release(
     warehouse: Path, tmp_path: Path, own_trial: Callable[..., Path]
 ) -> None:
     project = Path(shutil.copytree(PROJECT / "dbt_project", tmp_path / "dbt_project"))
-    (project / "tests" / "nobody_is_called_own.sql").write_text(
-        "select report_id, n_hpd from {{ ref('hpd_reports') }} where report_id = 'OWN'"
+    for folder in ("models", "tests", "analyses"):  # what is built is not the point
+        shutil.rmtree(project / folder)
+    for kept in ("models/docs.md", "tests/generic/unique_key.sql"):  # what the vocabularies refer to
+        (project / kept).parent.mkdir(parents=True)
+        shutil.copy(PROJECT / "dbt_project" / kept, project / kept)
+    (project / "tests" / "no_gene_set_is_called_mdm2.sql").write_text(
+        "select gene_set, genes from {{ ref('gene_sets') }} where gene_set = 'MDM2'"
     )
     release = (warehouse / "hpd.duckdb").readlink()
     code = (
@@ -94,8 +128,8 @@ def test_a_failing_dbt_test_prints_its_rows_and_leaves_the_release(
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
-    assert "ERROR dbt test nobody_is_called_own: fail" in done.stderr
-    assert "report_id=OWN, n_hpd=50" in done.stderr
+    assert "ERROR dbt test no_gene_set_is_called_mdm2: fail" in done.stderr
+    assert "    gene_set=MDM2, genes=MDM2\n" in done.stderr
     assert "Traceback" not in done.stderr
     assert (warehouse / "hpd.duckdb").readlink() == release
     assert ask(warehouse) == [(209, 1302, 7)]
@@ -106,42 +140,9 @@ def test_a_refresh_succeeds_while_another_process_holds_the_published_file_open(
     assert grown.read == ("[(209, 1302, 7)]", "[(209, 1302, 7)]")  # it keeps the release it opened
 
 
-@pytest.mark.parametrize("moments", [(0.3, 3, 7), (1.5, 5)], ids=str)
-def test_killed_at_any_moment_the_last_release_answers_and_the_next_refresh_succeeds(
-    moments: tuple[float, ...], warehouse: Path, own_trial: Callable[..., Path]
-) -> None:
-    path = own_trial(n=100, k=50)
-    for seconds in moments:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "ingest.cli", "refresh", "--wait", "60", "bundled", str(path)],
-            env={**os.environ, "HPD_HOME": str(warehouse), "PYTHONPATH": str(PROJECT)},
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        time.sleep(seconds)
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        assert ask(warehouse) in ([(209, 1302, 7)], [(259, 1402, 8)])
-    run_hpd("refresh", "--wait", "60", "bundled", path, home=warehouse)
-    assert ask(warehouse) == [(259, 1402, 8)]
-    assert not list((warehouse / "releases").glob(".*"))
-
-
-def test_of_two_refreshes_at_once_the_second_is_told_and_loses_nothing(
-    warehouse: Path, own_trial: Callable[..., Path]
-) -> None:
-    path = own_trial(n=100, k=50)
-    first = subprocess.Popen(
-        [sys.executable, "-m", "ingest.cli", "refresh", "bundled", str(path)],
-        env={**os.environ, "HPD_HOME": str(warehouse), "PYTHONPATH": str(PROJECT)},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    while not (warehouse / ".lock").read_text().startswith(f"`hpd refresh` (process {first.pid}"):
-        assert first.poll() is None
-        time.sleep(0.05)
-    second = run_hpd("load", "bundled", home=warehouse, status=1)
-    assert f"`hpd refresh` (process {first.pid}, since " in second.stderr
-    assert first.wait(120) == 0
-    assert ask(warehouse) == [(259, 1402, 8)]
+def test_of_two_refreshes_at_once_the_second_is_told_and_loses_nothing(grown: Grown) -> None:
+    assert f"`hpd refresh` (process {grown.process}, since " in grown.told
+    assert ask(grown.home) == [(259, 1402, 8)]
 
 
 def test_the_three_steps_one_by_one_make_from_nothing_what_refreshes_made(grown: Grown, tmp_path: Path) -> None:
@@ -166,15 +167,22 @@ def test_everything_that_may_hold_patients_is_for_its_owner_alone(warehouse: Pat
         assert path.stat().st_mode & 0o077 == 0, path
 
 
-def test_plain_dbt_build_in_the_project_folder_needs_no_environment(warehouse: Path, tmp_path: Path) -> None:
+def test_plain_dbt_build_in_the_project_folder_needs_no_environment_and_knows_its_variables(
+    warehouse: Path, published: Path, tmp_path: Path
+) -> None:
     shutil.copytree(PROJECT / "dbt_project", tmp_path / "dbt_project")
-    warehouse.rename(tmp_path / "warehouse")
+    home = warehouse.rename(tmp_path / "warehouse")
     environment = {k: v for k, v in os.environ.items() if k != "HPD_HOME"}
     done = subprocess.run(
-        [Path(sys.executable).with_name("dbt"), "build", "--quiet"],
+        # the value it has anyway: no number changes, and what is published is still another build
+        [Path(sys.executable).with_name("dbt"), "build", "--quiet", "--vars", "{ttf_cut_days: 60.875}"],
         cwd=tmp_path / "dbt_project", env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
+    assert all_marts(home) == all_marts(published)
+    mark = "select fingerprint from release"
+    assert ask(home, mark) != ask(published, mark)
+    assert "build, test and publish the marts" in run_hpd("status", "bundled", home=home).stdout
 
 
 def test_status_says_what_is_loaded_and_what_a_refresh_would_do(
