@@ -91,8 +91,7 @@ class Progress:
 
     def step(self, text: str, done: float | None = None, total: float | None = None) -> None:
         """A passing state: `done` of `total` steps, where that is known; of 1: the share that is done."""
-        if done is not None and total is not None:
-            text += self._left(done, total)
+        left = "" if done is None or total is None else self._left(done, total)
         if self._console.is_terminal:
             if self._bar is None:
                 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -101,10 +100,12 @@ class Progress:
                 self._bar = Progress(*columns, console=self._console, transient=True)
                 self._task = self._bar.add_task("", total=None)
                 self._bar.start()
-            self._bar.update(self._task, description=printable(text, 100), completed=done, total=total)
+            self._bar.update(
+                self._task, description=printable(text, 100 - len(left)) + left, completed=done, total=total
+            )
         elif time.monotonic() - self._last > EVERY_SECONDS:
             self._last = time.monotonic()
-            self.done(printable(text, 200))
+            self.done(printable(text, 200) + left)
 
     def _left(self, done: float, total: float) -> str:
         """The share that is done, where nothing else says it, and the time left at the pace so far."""
@@ -626,7 +627,7 @@ def status(inputs: tuple[str, ...], config: Path | None, as_json: bool) -> None:
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 def query(sql: str, form: str) -> None:
     """Ask the published database, read-only: no query can change it, or read another file. `-`: SQL from stdin."""
-    _ask(click.get_text_stream("stdin", errors="replace").read() if sql == "-" else sql, form)
+    _ask(sys.stdin.buffer.read().decode(errors="replace") if sql == "-" else sql, form)
 
 
 @main.command(epilog=_examples(

@@ -114,6 +114,17 @@ def test_the_time_left_is_of_the_work_at_hand(
     ]  # fmt: skip
 
 
+def test_a_long_name_does_not_push_the_time_left_away(
+    clock: Clock, capfd: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "EVERY_SECONDS", -1)
+    progress = Progress()
+    progress.step("x" * 500, 0.0, 1.0)
+    clock.now += 30
+    progress.step("x" * 500, 0.5, 1.0)
+    assert capfd.readouterr().err.splitlines()[1].endswith("x…, 50%, 30 s left")
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [(0, "0 s"), (89, "89 s"), (100, "2 min"), (5300, "88 min"), (7200, "2 h"), (400_000, "5 days")],
