@@ -437,6 +437,8 @@ class Association:
         slope, slope_low, slope_high, slope_p: log odds of HPD per 10 percentage points of amplification, mixed-effects
             logistic regression with a random effect per cancer type; null where the amplified proportions are all one.
         slope_tau2: between-cancer variance that amplification leaves unexplained.
+        intercept, intercept_se, intercept_slope_covariance: log odds of HPD where nothing is amplified, its standard
+            error, and its covariance with the slope: what the regression line and its interval are drawn from.
     """
 
     n_cancers: int
@@ -452,6 +454,9 @@ class Association:
     slope_high: float | None = None
     slope_p: float | None = None
     slope_tau2: float | None = None
+    intercept: float | None = None
+    intercept_se: float | None = None
+    intercept_slope_covariance: float | None = None
 
 
 MIN_CANCERS = 5  # fewer points say nothing about a correlation
@@ -554,13 +559,15 @@ def bootstrap_interval(
 def _slope(hpd: Array, evaluable: Array, share: Array) -> tuple[float | None, ...]:
     x = np.column_stack([np.ones(len(hpd)), share * 10])
     if np.unique(share).size < 2:
-        return None, None, None, None, None
+        return (None,) * 8
     try:
         model = fit_glmm(hpd, evaluable, x)
     except (NoMaximum, np.linalg.LinAlgError):
-        return None, None, None, None, None
-    slope, se = float(model.beta[1]), float(np.sqrt(model.covariance[1, 1]))
-    return slope, slope - Z * se, slope + Z * se, float(2 * stats.norm.sf(abs(slope) / se)), model.tau2
+        return (None,) * 8
+    (intercept, slope), (intercept_se, se) = model.beta, np.sqrt(np.diag(model.covariance))
+    p = 2 * stats.norm.sf(abs(slope) / se)
+    told = (slope, slope - Z * se, slope + Z * se, p, model.tau2, intercept, intercept_se, model.covariance[0, 1])
+    return tuple(float(value) for value in told)
 
 
 def finding(result: Association, hpd: str, amplified: str) -> str:

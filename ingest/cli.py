@@ -301,6 +301,16 @@ class _Run:
         with _step(self.settings, "publish") as facts, open_build(self.settings) as connection:
             facts["release"] = release = publish(connection, self.settings)
         self.progress.done(f"published: release {release}")
+        _write_report(self.settings, self.progress)
+
+
+def _write_report(settings: Settings, progress: Progress) -> None:
+    """The page on the release in service; without it the release would be in service all the same."""
+    from warehouse.report.page import write_report
+
+    with _step(settings, "report"):
+        write_report(settings)
+    progress.done(f"report: {printable(settings.report, 300)}")
 
 
 def _build(dbt, settings: Settings, progress: Progress, inputs: list[tuple[int, str]] | None = None) -> None:
@@ -499,7 +509,8 @@ def publish(wait: float) -> None:
         open_build(settings, read_only=True).close()
         with _step(settings, "publish") as facts, open_build(settings) as connection:
             facts["release"] = release = publish_build(connection, settings)
-    click.echo(f"published: release {release}", err=True)
+        click.echo(f"published: release {release}", err=True)
+        _write_report(settings, Progress())
 
 
 @main.command(cls=_Writing, epilog=_examples("hpd rollback", "hpd rollback 20261122T101500-1a2b3c4d"))
@@ -603,6 +614,77 @@ def docs(file: Path | None, wait: float) -> None:
     with writer_lock(settings, "docs", wait) as lock, _step(settings, "docs"):
         write_docs(settings, page, lock)
     click.echo(f"wrote {printable(page, 200)}")
+
+
+@main.command(epilog=_examples(
+    "hpd report                         hpd-report.html, to open or to send",
+    "hpd report lung.html --figures figures/ --cancer NSCLC --definition CHAMPIAT_TGR2",
+))  # fmt: skip
+@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--figures",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write the figures as SVG and PNG instead.",
+)
+@click.option("--gene-set", metavar="GENES", help="Of the figures: a gene set of the marts, e.g. MDM2.")
+@click.option("--definition", metavar="CODE", help="Of the figures: an HPD definition, e.g. CHAMPIAT_TGR2.")
+@click.option(
+    "--basis",
+    type=click.Choice(["reported", "computed"]),
+    help="Of the figures: incidence as reported, or of patients here.",
+)
+@click.option(
+    "--source", type=click.Choice(["tcga", "institutional"]), help="Of the figures: where amplification is from."
+)
+@click.option("--cancer", metavar="CODE", help="Of the figures: a cancer type, e.g. NSCLC.")
+@click.option("--simulated", is_flag=True, help="Of the figures: simulated data, where there are real ones too.")
+def report(
+    file: Path | None,
+    figures: Path | None,
+    gene_set: str | None,
+    definition: str | None,
+    basis: str | None,
+    source: str | None,
+    cancer: str | None,
+    simulated: bool,
+) -> None:
+    """Write the report on the published marts to FILE: one page with everything in it, for any browser.
+
+    A refresh writes the same page beside the release; report.html in HPD_HOME is a link to it. With --figures the
+    figures are written for a paper, and the page only if FILE is named.
+    """
+    from ingest.errors import UsageError
+    from warehouse.report.page import write_page
+
+    settings = load_settings()
+    choices = {
+        "gene_set": gene_set,
+        "hpd_definition": definition,
+        "basis": basis,
+        "source_class": source,
+        "cancer_type_code": cancer,
+    }
+    if figures is None and (simulated or any(choices.values())):
+        raise UsageError("ERROR the page holds every choice; --gene-set and the like are for --figures DIR")
+    if file or figures is None:
+        file = file or Path("hpd-report.html")
+        write_page(settings.published_db, file)
+        click.echo(f"wrote {printable(file, 200)}")
+    if figures is not None:
+        from warehouse.connection import connect
+        from warehouse.report.datasets import read
+        from warehouse.report.draw import chosen, write_figures
+
+        with connect(settings.published_db) as connection:
+            frames = read(connection)
+        n_rows = write_figures(frames, figures, chosen(frames, simulated, **choices))
+        for name, n in n_rows.items():
+            click.echo(
+                f"wrote {printable(figures / name, 200)}.svg and .png: {_n(n, 'row')}"
+                if n
+                else f"{name}: nothing to show, not written"
+            )
 
 
 @main.command(epilog=_examples("hpd status", "hpd status --json"))

@@ -40,6 +40,11 @@ class Settings:
         return self.home / "hpd.duckdb"
 
     @property
+    def report(self) -> Path:
+        """What people open: a symbolic link to the report of the release in service."""
+        return self.home / "report.html"
+
+    @property
     def releases(self) -> Path:
         """Folder of the immutable releases."""
         return self.home / "releases"

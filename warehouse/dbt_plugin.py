@@ -22,6 +22,7 @@ from ingest.settings import Settings
 from warehouse.lock import DBT, writer_lock
 from warehouse.log import step
 from warehouse.publish import fingerprint, loaded_inputs, mark_build, publish, unmark_build
+from warehouse.report.page import write_report
 
 UNDER_HPD = "HPD_DBT"
 READS_ONLY = {"compile", "debug", "freshness", "generate", "list", "parse", "serve", "show", "test"}
@@ -53,7 +54,8 @@ class Plugin(BasePlugin):
             try:
                 with conn.cursor() as cursor, step(self.settings, DBT, "publish") as facts:
                     facts["release"] = _publish(cursor, self.settings, json.loads(told))
-                    return f"published: release {facts['release']}"
+                    write_report(self.settings)
+                    return f"published: release {facts['release']}, with {self.settings.report}"
             except HpdError as error:
                 return str(error)  # raised here, it would come with the traceback of a function in SQL
 

@@ -66,11 +66,26 @@ def file_of(settings: Settings, release: str) -> Path:
 
 def switch(settings: Settings, release: str) -> None:
     """Point `hpd.duckdb` at a release by renaming a new link over the old one: there is no moment without."""
-    link = settings.home / ".hpd.duckdb.next"
-    link.unlink(missing_ok=True)
-    link.symlink_to(Path("releases") / release / "hpd.duckdb")
-    link.replace(settings.published_db)
+    _link(settings.published_db, Path("releases") / release / "hpd.duckdb")
+    point_to_report(settings)
     fsync(settings.home)
+
+
+def point_to_report(settings: Settings) -> None:
+    """Point `report.html` at the report of the release in service; without one there is no link."""
+    release = release_in_service(settings)
+    report = Path("releases") / (release or "") / settings.report.name
+    if release and (settings.home / report).exists():
+        _link(settings.report, report)
+    else:
+        settings.report.unlink(missing_ok=True)
+
+
+def _link(path: Path, target: Path) -> None:
+    new = path.with_name(f".{path.name}.next")
+    new.unlink(missing_ok=True)
+    new.symlink_to(target)
+    new.replace(path)
 
 
 def rollback(settings: Settings, release: str | None = None) -> tuple[str | None, str]:

@@ -91,6 +91,56 @@ def test_no_association_of_mdm2_and_mdm4_is_said_in_words(marts: Marts) -> None:
     assert "compares cancer types, not patients" in row[4]
 
 
+def test_the_regression_line_and_its_interval_are_those_of_r(marts: Marts) -> None:
+    # x <- 10 * amplified / assayed; f <- lme4::glmer(cbind(hpd, evaluable - hpd) ~ x + (1 | cancer), binomial, nAGQ = 25)
+    # of the eight points; plogis(b[1] + b[2] * x -+ qnorm(.975) * sqrt(c(1, x) %*% vcov(f, use.hessian = TRUE) %*% c(1, x)))
+    # at the least, the middle and the most of x; R 4.2.2, lme4 1.1.31
+    expected = [
+        (0.1377414, 0.1068208, 0.1758501),
+        (0.1276889, 0.09545239, 0.1687809),
+        (0.1182694, 0.06232374, 0.2130259),
+    ]
+    rows = marts.sql(
+        "select fitted_incidence, fitted_ci_low, fitted_ci_high from hpd_amplification_line where gene_set = 'MDM2|MDM4'"
+        " and hpd_definition = 'ANY_PUBLISHED' and source_class = 'tcga' and step_number % 10 = 0 order by step_number"
+    ).fetchall()
+    assert rows == [pytest.approx(row, abs=1e-6) for row in expected]
+
+
+def test_the_points_are_the_main_mart_turned_and_those_counted_are_the_points_of_the_association(marts: Marts) -> None:
+    for side in ("tcga", "institutional"):
+        columns = f"{side}_n_amplified, {side}_n_assayed, {side}_amplified_fraction, {side}_amplified_ci_low, {side}_amplified_ci_high"
+        key = "hpd_definition, basis, gene_set, cancer_type_code, pooled_incidence, n_hpd, n_evaluable"
+        expected = marts.sql(
+            f"select {key}, {columns} from hpd_amplification_by_cancer where n_evaluable > 0 and n_hpd is not null"
+            f" and pooled_incidence is not null and {side}_n_assayed > 0 order by all"
+        ).fetchall()
+        found = marts.sql(
+            f"select {key}, {columns.replace(f'{side}_', '')} from hpd_amplification_points where source_class = '{side}'"
+            " order by all"
+        ).fetchall()
+        assert found == expected
+        assert found
+    assert marts.sql(
+        "select count(*) from hpd_amplification_association as whole left join (select hpd_definition, basis, gene_set,"
+        " source_class, is_simulated, count(*) filter (where is_counted) as n from hpd_amplification_points group by all)"
+        " as points using (hpd_definition, basis, gene_set, source_class, is_simulated)"
+        " where left_out_cancer_type_code = 'NONE' and n_cancers is distinct from n"
+    ).fetchall() == [(0,)]
+
+
+def test_the_members_of_a_pool_add_up_to_it(marts: Marts) -> None:
+    assert marts.sql(
+        "select count(*) from hpd_incidence left join (select cancer_type_code, hpd_definition, basis, is_simulated,"
+        " count(*) as n, sum(n_hpd) as hpd, sum(n_evaluable) as evaluable from hpd_pool_members group by all) as members"
+        " using (cancer_type_code, hpd_definition, basis, is_simulated) where (coalesce(n, 0), hpd, evaluable) is distinct"
+        " from (n_reports_pooled, n_hpd, n_evaluable)"
+    ).fetchall() == [(0,)]
+    assert marts.sql("select count(*) from hpd_pool_members where hpd_definition = 'ANY_PUBLISHED'").fetchall() == [
+        (26,)
+    ]
+
+
 def test_each_cancer_is_left_out_once(marts: Marts) -> None:
     rows = marts.sql(
         "select left_out_cancer_type_code, n_cancers from hpd_amplification_association where gene_set = 'MDM2|MDM4'"

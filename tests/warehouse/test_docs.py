@@ -137,6 +137,11 @@ def test_the_exposures_depend_on_what_is_read(manifest: dict) -> None:
     assert depends_on(manifest, "superset_dashboard") == {
         yaml.safe_load(path.read_text("utf-8"))["table_name"] for path in datasets
     }
+    marts = {node["name"] for node in manifest["nodes"].values() if "marts" in node["fqn"]}
+    asked_by_the_report = re.findall(
+        r"(?:from|join) (\w+)", (PROJECT / "warehouse/report/datasets.py").read_text("utf-8")
+    )
+    assert depends_on(manifest, "hpd_report") == marts & set(asked_by_the_report)
     analyses = [node for node in manifest["nodes"].values() if node["resource_type"] == "analysis"]
     asked = {name.rpartition(".")[2] for node in analyses for name in node["depends_on"]["nodes"]}
     assert asked

@@ -29,6 +29,7 @@ final as (
         slope_high,
         slope_p,
         slope_tau2,
+        intercept,
         finding
     from associations
 

@@ -13,7 +13,8 @@ SCHEMA = {
     "n_cancers": pl.Int64,
     **dict.fromkeys(("spearman", "spearman_low", "spearman_high", "spearman_p"), pl.Float64), "is_p_exact": pl.Boolean,
     **dict.fromkeys(
-        ("pearson", "pearson_weighted", "slope", "slope_low", "slope_high", "slope_p", "slope_tau2"), pl.Float64),
+        ("pearson", "pearson_weighted", "slope", "slope_low", "slope_high", "slope_p", "slope_tau2",
+         "intercept", "intercept_se", "intercept_slope_covariance"), pl.Float64),
     "finding": pl.String,
 }  # fmt: skip
 
@@ -21,7 +22,8 @@ SCHEMA = {
 def model(dbt, session):
     """The association of each set of points, and without each cancer type."""
     dbt.config(materialized="table")
-    points = dbt.ref("stat_association_points").pl().sort(*KEY, "cancer_type_code")
+    points = dbt.ref("stat_association_points").pl().filter(pl.col("exclusion_reason").is_null())
+    points = points.sort(*KEY, "cancer_type_code")
     rows = []
     for key, group in points.group_by(KEY, maintain_order=True):
         name = dict(zip(KEY, key, strict=True))

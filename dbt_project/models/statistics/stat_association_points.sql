@@ -1,7 +1,7 @@
 -- Grain: HPD definition x basis x gene set x source of amplification x cancer type with both sides known.
 -- Inputs: hpd_amplification_by_cancer, cleaned_cancer_type_groups.
--- The points of a correlation must be different patients: a cancer type leaves when a wider one has both
--- sides too, and all cancers together are no point.
+-- The points of a correlation must be different patients: a cancer type does not count when a wider one has
+-- both sides too, and all cancers together are no point.
 with both_sides as (
 
     select
@@ -11,13 +11,18 @@ with both_sides as (
         'tcga' as source_class,
         is_simulated,
         cancer_type_code,
+        cancer_type,
+        n_reports_pooled,
         n_hpd,
         n_evaluable,
         pooled_incidence,
         pooled_ci_low,
         pooled_ci_high,
         tcga_n_amplified as n_amplified,
-        tcga_n_assayed as n_assayed
+        tcga_n_assayed as n_assayed,
+        tcga_amplified_fraction as amplified_fraction,
+        tcga_amplified_ci_low as amplified_ci_low,
+        tcga_amplified_ci_high as amplified_ci_high
     from {{ ref('hpd_amplification_by_cancer') }}
     union all
     select
@@ -27,13 +32,18 @@ with both_sides as (
         'institutional' as source_class,
         is_simulated,
         cancer_type_code,
+        cancer_type,
+        n_reports_pooled,
         n_hpd,
         n_evaluable,
         pooled_incidence,
         pooled_ci_low,
         pooled_ci_high,
         institutional_n_amplified as n_amplified,
-        institutional_n_assayed as n_assayed
+        institutional_n_assayed as n_assayed,
+        institutional_amplified_fraction as amplified_fraction,
+        institutional_amplified_ci_low as amplified_ci_low,
+        institutional_amplified_ci_high as amplified_ci_high
     from {{ ref('hpd_amplification_by_cancer') }}
 
 ),
@@ -47,8 +57,6 @@ known as (
         and n_assayed > 0
         and n_amplified is not null
         and pooled_incidence is not null
-        and cancer_type_code <> 'ALL_CANCERS'
-        and cancer_type_code not like 'UNMAPPED%'
 
 ),
 
@@ -64,13 +72,14 @@ wider as (
 
 nested as (
 
-    select distinct
+    select
         known.hpd_definition,
         known.basis,
         known.gene_set,
         known.source_class,
         known.is_simulated,
-        known.cancer_type_code
+        known.cancer_type_code,
+        min(containing.cancer_type) as containing_cancer_type
     from known
     left join wider on known.cancer_type_code = wider.cancer_type_code
     left join known as containing
@@ -82,6 +91,13 @@ nested as (
             and known.source_class = containing.source_class
             and known.is_simulated = containing.is_simulated
     where containing.cancer_type_code is not null
+    group by
+        known.hpd_definition,
+        known.basis,
+        known.gene_set,
+        known.source_class,
+        known.is_simulated,
+        known.cancer_type_code
 
 ),
 
@@ -89,6 +105,12 @@ final as (
 
     select
         known.*,
+        case
+            when known.cancer_type_code = 'ALL_CANCERS' then 'all cancer types together are no point'
+            when known.cancer_type_code like 'UNMAPPED%' then 'a label that the vocabulary does not know'
+            when nested.containing_cancer_type is not null
+                then 'inside ' || nested.containing_cancer_type || ', which is a point'
+        end as exclusion_reason,
         'hyperprogression ('
         || case
             when known.hpd_definition = 'ANY_PUBLISHED' then 'any published definition'
@@ -109,7 +131,6 @@ final as (
             and known.source_class = nested.source_class
             and known.is_simulated = nested.is_simulated
             and known.cancer_type_code = nested.cancer_type_code
-    where nested.cancer_type_code is null
 
 )
 

@@ -14,6 +14,7 @@ final as (
         'reported' as basis,
         is_simulated,
         report_id || ' / ' || cancer_type_reported as report_id,
+        coalesce(first_author || ' ' || publication_year, report_id) as label,
         publication_year,
         n_evaluable,
         n_hpd
@@ -26,6 +27,7 @@ final as (
         'reported' as basis,
         is_simulated,
         report_id || ' / ' || cancer_type_reported as report_id,
+        coalesce(first_author || ' ' || publication_year, report_id) as label,
         publication_year,
         n_evaluable,
         n_hpd
@@ -38,6 +40,7 @@ final as (
         'computed' as basis,
         is_simulated,
         trial_id as report_id,
+        trial_id as label,
         cast(null as bigint) as publication_year,
         n_evaluable,
         n_hpd

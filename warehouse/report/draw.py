@@ -1,0 +1,102 @@
+"""The figures as files for a paper: SVG with its font inside, and PNG at 300 dots per inch."""
+
+from __future__ import annotations
+
+import base64
+import re
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from ingest.errors import UsageError, printable
+from warehouse.report.figures import FIGURES, SELECTED, spec
+
+FONT = "Source Sans Pro"
+WIDTH = 640
+DPI = 300
+
+
+def chosen(frames: dict[str, pl.DataFrame], is_simulated: bool = False, **wanted: str | None) -> dict[str, Any]:
+    """The parameters of the figures: those wanted, else those of the question of the reference study.
+
+    Raises:
+        UsageError: the marts hold no such gene set, definition, source or cancer type.
+    """
+    there = {
+        "hpd_definition": frames["incidence"], "cancer_type_code": frames["incidence"], "basis": frames["incidence"],
+        "gene_set": frames["amplification"], "source_class": frames["amplification"],
+    }  # fmt: skip
+    for key, value in wanted.items():
+        allowed = sorted(there[key][key].unique().to_list())
+        if value is not None and value not in allowed:
+            raise UsageError(
+                f"ERROR {key}: there is no '{printable(value)}' in this release; allowed: {', '.join(allowed)}"
+            )
+    found = {**SELECTED, **{key: value for key, value in wanted.items() if value is not None}}
+    origins = frames["incidence"]["is_simulated"]
+    found["is_simulated"] = is_simulated or (len(origins) > 0 and bool(origins.all()))
+    return found
+
+
+def write_figures(frames: dict[str, pl.DataFrame], folder: Path, selected: dict[str, Any]) -> dict[str, int]:
+    """Write every figure that has something to show to `folder`, as NAME.svg and NAME.png.
+
+    Args:
+        frames: datasets of the report.
+        folder: made if it is not there; figures of these names are replaced, anything else is left alone.
+        selected: parameters, as `chosen` gives them.
+
+    Returns:
+        Name → rows it shows; 0: nothing, and it was not written.
+    """
+    import vl_convert
+    from font_source_sans_pro import font_directory
+
+    vl_convert.register_font_directory(font_directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    n_rows = {}
+    for name, figure in FIGURES.items():
+        rows = frames[figure.reads[0]]
+        shown = rows.filter(
+            *(pl.col(column) == selected[column] for column in figure.by),
+            *(pl.col(c) if rows.schema[c] == pl.Boolean else pl.col(c).is_not_null() for c in figure.needs),
+        )
+        n_rows[name] = shown.height
+        if shown.is_empty():
+            continue
+        drawn = spec(name, "#222", FONT, selected) | {"width": WIDTH, "background": "white"}
+        drawn["datasets"] = {read: frames[read].to_dicts() for read in figure.reads}
+        svg = vl_convert.vegalite_to_svg(drawn)
+        _write(folder / f"{name}.svg", _with_font(svg).encode())
+        # a pixel of an SVG is 1/96 inch, here it is taken for 1/72
+        _write(folder / f"{name}.png", vl_convert.svg_to_png(svg, scale=72 / 96, ppi=DPI))
+    return n_rows
+
+
+def _write(path: Path, content: bytes) -> None:
+    """A file is whole or not there."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(content)
+    part.replace(path)
+
+
+def _with_font(svg: str) -> str:
+    """The SVG with the letters it uses inside (SIL Open Font License), so that it looks the same everywhere."""
+    from font_source_sans_pro import font_files_ttf
+    from fontTools.subset import Options, Subsetter
+    from fontTools.ttLib import TTFont
+
+    letters = "".join(re.findall(r">([^<]*)<", svg))
+    options = Options(flavor="woff", hinting=False, layout_features=["kern"], notdef_outline=True)
+    with TTFont(font_files_ttf["SourceSansPro"], recalcTimestamp=False) as font:
+        subsetter = Subsetter(options)
+        subsetter.populate(text=letters + "&<>")
+        subsetter.subset(font)
+        font.flavor = "woff"
+        font.save(packed := BytesIO())
+    data = base64.b64encode(packed.getvalue()).decode()
+    face = f"@font-face{{font-family:'{FONT}';src:url(data:font/woff;base64,{data}) format('woff')}}"
+    head, rest = svg.split(">", 1)
+    return f"{head}><style>{face}</style>{rest}"
