@@ -16,6 +16,7 @@ from ingest.errors import BuildError, HpdError, printable
 from ingest.settings import Settings, hpd_version, load_settings
 
 CLEAN, FAILED, USAGE, WITH_REJECTS = 0, 1, 2, 3
+EVERY_SECONDS = 10  # between two lines of progress in a log
 
 ANSWER = """
 select cancer_type, n_reports_pooled, n_hpd, n_evaluable, pooled_incidence, pooled_ci_low, pooled_ci_high,
@@ -86,21 +87,37 @@ class Progress:
 
         self._console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
         self._bar, self._task, self._last = None, None, time.monotonic()
+        self._since, self._done, self._total = (0.0, 0.0), 0.0, 0.0  # when the work at hand began, with how much done
 
-    def step(self, text: str, done: int | None = None, total: int | None = None) -> None:
-        """A passing state: `done` of `total` steps, where that is known."""
+    def step(self, text: str, done: float | None = None, total: float | None = None) -> None:
+        """A passing state: `done` of `total` steps, where that is known; of 1: the share that is done."""
+        left = "" if done is None or total is None else self._left(done, total)
         if self._console.is_terminal:
             if self._bar is None:
                 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
                 columns = (BarColumn(20), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
                 self._bar = Progress(*columns, console=self._console, transient=True)
-                self._task = self._bar.add_task("")
+                self._task = self._bar.add_task("", total=None)
                 self._bar.start()
-            self._bar.update(self._task, description=printable(text, 100), completed=done, total=total)
-        elif time.monotonic() - self._last > 10:
+            self._bar.update(
+                self._task, description=printable(text, 100 - len(left)) + left, completed=done, total=total
+            )
+        elif time.monotonic() - self._last > EVERY_SECONDS:
             self._last = time.monotonic()
-            self.done(printable(text, 200))
+            self.done(printable(text, 200) + left)
+
+    def _left(self, done: float, total: float) -> str:
+        """The share that is done, where nothing else says it, and the time left at the pace so far."""
+        now = time.monotonic()
+        if self._total != total or done < self._done or self._done == total:  # other work: the next file, or dbt
+            self._since = (now, done)
+        self._done, self._total = done, total
+        begun, done_then = self._since
+        share = f", {done:.0%}" if total == 1 else ""
+        if now - begun < 1 or done in (done_then, total):
+            return share
+        return f"{share}, {_duration((total - done) * (now - begun) / (done - done_then))} left"
 
     def done(self, text: str) -> None:
         """A line that stays."""
@@ -133,14 +150,16 @@ def _examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_examples(
+@click.group(cls=_Commands, invoke_without_command=True, subcommand_metavar="COMMAND [ARGS]...",
+    context_settings={"help_option_names": ["-h", "--help"]}, epilog=_examples(
     "hpd refresh                        the published evidence → marts → answer",
     "hpd refresh bundled my/trials.csv  your own trials beside it",
     "hpd validate my/trials.csv         check a file, write nothing",
     'hpd query "from hpd_incidence"     ask the published marts',
 ))  # fmt: skip
 @click.version_option(hpd_version(), prog_name="hpd-warehouse")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """How often is immunotherapy followed by hyperprogression, and how often are MDM2/MDM4 amplified, per cancer?
 
     An INPUT is a CSV, TSV, XLSX or Parquet file, a folder of them, a cBioPortal study folder, a GISTIC2 or
@@ -148,6 +167,10 @@ def main() -> None:
 
     HPD_HOME is the folder of the databases. Exit status: 0 clean, 3 finished with rejected rows, 1 failed, 2 usage.
     """
+    if ctx.invoked_subcommand is None:
+        from warehouse.standing import standing
+
+        click.echo(standing(load_settings()))
 
 
 @main.command(cls=_Writing, epilog=_examples(
@@ -297,6 +320,7 @@ def _build(dbt, settings: Settings, progress: Progress, inputs: list[tuple[int, 
     from warehouse.publish import fingerprint, loaded_inputs, mark_build
 
     with _step(settings, "build") as facts:
+        progress.step("dbt starts")
         result = dbt.run(progress.step)
         facts.update(result.counts)
         if not result.success:
@@ -371,6 +395,16 @@ def _print_answer(settings: Settings) -> None:
     _print_table(header, body)
     for (finding,) in findings:
         click.echo(f"\n{textwrap.fill(finding, 110)}")
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours = round(seconds / 3600)
+    return f"{hours} h" if hours < 48 else f"{round(hours / 24)} days"
 
 
 def _n(count: int, noun: str) -> str:
@@ -562,6 +596,26 @@ def export(folder: Path, form: str) -> None:
         click.echo(f"NOTE {_n(n_escaped, 'cell')}: {manifest['note']}", err=True)
 
 
+@main.command(cls=_Writing, epilog=_examples("hpd docs", "hpd docs documentation.html"))
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@wait_option
+def docs(file: Path | None, wait: float) -> None:
+    """Write the documentation to FILE, one HTML page: every table and column, how they are made, a glossary.
+
+    Without FILE: docs.html in HPD_HOME. It opens from disk, without a network, and holds no data.
+    """
+    from warehouse.connection import open_build
+    from warehouse.docs import write_docs
+    from warehouse.lock import writer_lock
+
+    settings = load_settings()
+    page = file or settings.home / "docs.html"
+    open_build(settings, read_only=True).close()
+    with writer_lock(settings, "docs", wait) as lock, _step(settings, "docs"):
+        write_docs(settings, page, lock)
+    click.echo(f"wrote {printable(page, 200)}")
+
+
 @main.command(epilog=_examples(
     "hpd report                         hpd-report.html, to open or to send",
     "hpd report lung.html --figures figures/ --cancer NSCLC --definition CHAMPIAT_TGR2",
@@ -649,11 +703,47 @@ def status(inputs: tuple[str, ...], config: Path | None, as_json: bool) -> None:
 @main.command(epilog=_examples(
     'hpd query "select cancer_type, n_hpd, n_evaluable from hpd_incidence order by 1"',
     'hpd query --format csv "from amplification_by_cancer" > amplification.csv',
+    "hpd query - < my_question.sql",
 ))  # fmt: skip
 @click.argument("sql")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 def query(sql: str, form: str) -> None:
-    """Ask the published database, read-only: no query can change it, or read another file."""
+    """Ask the published database, read-only: no query can change it, or read another file. `-`: SQL from stdin."""
+    _ask(sys.stdin.buffer.read().decode(errors="replace") if sql == "-" else sql, form)
+
+
+@main.command(epilog=_examples(
+    "hpd cookbook", "hpd cookbook next_report", "hpd cookbook --format sql next_report > my_question.sql",
+))  # fmt: skip
+@click.argument("name", required=False)
+@click.option(
+    "--format", "form", type=click.Choice(["table", "csv", "json", "sql"]), default="table", show_default=True
+)
+def cookbook(name: str | None, form: str) -> None:
+    """Questions with their SQL, ready to ask: without NAME their list, with one its answer and how to read it.
+
+    `--format sql` prints the query, to start your own from.
+    """
+    from warehouse.cookbook import comment, recipe, recipes
+
+    settings = load_settings()
+    if name is None:
+        found = recipes(settings)
+        width = max(map(len, found), default=0)
+        for known, sql in found.items():
+            click.echo(f"{known:<{width}}  {comment(sql)[0]}")
+        return
+    sql = recipe(settings, name)
+    if form == "sql":
+        click.echo(sql.rstrip())
+        return
+    if form == "table":
+        click.echo("\n".join(comment(sql)) + "\n")
+    _ask(sql, form)
+
+
+def _ask(sql: str, form: str) -> None:
+    """Print what the published database answers."""
     import duckdb
 
     from warehouse.connection import connect

@@ -269,7 +269,7 @@ def rules_version() -> str:
 def run(
     items: list[Item],
     connection: duckdb.DuckDBPyConnection,
-    say: Callable[[str], None] = lambda _: None,
+    say: Callable[..., None] = lambda *_: None,
     home: Path | None = None,
 ) -> Report:
     """Load what changed, remove what is no longer named; one transaction per file.
@@ -306,7 +306,7 @@ def run(
     return report
 
 
-def _parts(reader: ModuleType, item: Item, say: Callable[[str], None]) -> Iterator[Part]:
+def _parts(reader: ModuleType, item: Item, say: Callable[..., None]) -> Iterator[Part]:
     """The parts of an item; what is wrong with an own genomic file is told without the names of its samples."""
     from ingest.privacy import hide_samples, without_samples
 
@@ -325,7 +325,7 @@ def _load(
     item: Item,
     connection: duckdb.DuckDBPyConnection,
     report: Report,
-    say: Callable[[str], None],
+    say: Callable[..., None],
     pseudonyms: Pseudonyms,
 ) -> None:
     import duckdb
@@ -341,6 +341,7 @@ def _load(
     n_rows = 0
     reader = reader_of(item)
     report.kinds[item.file] = reader.KIND
+    say(item.file, 0.0, 1.0)
     for part in _parts(reader, item, say):
         if part.table is not None:
             loader = loaders.get((part.file, part.table.name))
@@ -355,7 +356,7 @@ def _load(
         for problem in part.problems:
             key = (problem.file, problem.rule, problem.column, problem.what)
             problems[key].absorb(problem) if key in problems else problems.setdefault(key, problem)
-        say(f"{item.file}: {n_rows:,} rows, {n_rows / max(time.monotonic() - started, 1e-6):,.0f}/s")
+        say(f"{item.file}: {n_rows:,} rows, {n_rows / max(time.monotonic() - started, 1e-6):,.0f}/s", part.share, 1.0)
     versions = f"hpd-warehouse {hpd_version()}, duckdb {duckdb.__version__}, polars {pl.__version__}, pandera {pandera.__version__}"
     checksums = {_shown(item.path, item.file, name): (sha256, size) for name, sha256, size in item.files}
     for loader in loaders.values():

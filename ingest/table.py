@@ -43,10 +43,12 @@ class Block:
     Attributes:
         rows: one String column per header column, blank cells null, plus `_line` (Int64, 1-based).
         ragged: lines whose number of fields is not the header's: `_line`, `text`, `n_fields`.
+        share: how much of the file is read with it, 0 to 1.
     """
 
     rows: pl.DataFrame
     ragged: pl.DataFrame
+    share: float = 1.0
 
 
 @dataclass
@@ -171,13 +173,20 @@ def _open_text(path: Path, file: str, is_gzip: bool, blanks: tuple[str, ...]) ->
         # opened again, so that a table whose header is refused leaves no file open
         with _unpacked(path, file, is_gzip) as stream:
             _read(stream, file, n_read - len(rest))
-            yield from _text_blocks(stream, file, header, delimiter, line + 1, blanks)
+            for block in _text_blocks(stream, file, header, delimiter, line + 1, blanks):
+                block.share = share_read(stream, path)
+                yield block
 
     return Table(file, header, line, blocks(), is_simulated=is_simulated)
 
 
 def _unpacked(path: Path, file: str, is_gzip: bool) -> BinaryIO | _Guarded:
     return _Guarded(path, file) if is_gzip else path.open("rb")
+
+
+def share_read(stream: BinaryIO | _Guarded, path: Path) -> float:
+    """How much of a file `stream` has read, 0 to 1; of a packed one, how much of its packed bytes."""
+    return min(getattr(stream, "fileobj", stream).tell() / max(path.stat().st_size, 1), 1.0)
 
 
 def _decode(data: bytes, file: str, first_line: int) -> str:
@@ -211,6 +220,7 @@ class _Guarded(io.RawIOBase):
     def __init__(self, path: Path, file: str) -> None:
         self._stream, self._file = gzip.open(path, "rb"), file  # noqa: SIM115  closed below
         self._packed, self._unpacked = path.stat().st_size, 0
+        self.fileobj = self._stream.fileobj  # the packed bytes
 
     def read(self, size: int = -1) -> bytes:
         data = self._stream.read(size)
@@ -399,6 +409,6 @@ def _open_parquet(path: Path, file: str) -> Table:
                         fix="write one plain value per cell")  # fmt: skip
             text = rows.cast(pl.String).with_columns(_line=pl.int_range(row, row + rows.height, dtype=pl.Int64))
             row += rows.height
-            yield Block(_blank_to_null(text), _NO_RAGGED)
+            yield Block(_blank_to_null(text), _NO_RAGGED, (row - 1) / parquet.metadata.num_rows)
 
     return Table(file, header, 0, blocks())

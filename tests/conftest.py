@@ -6,8 +6,10 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -19,11 +21,19 @@ SHARED = PROJECT.parent / "shared"
 Hpd = Callable[..., subprocess.CompletedProcess]
 
 
-def run_hpd(*args: object, home: Path, cwd: Path | None = None, status: int | None = 0) -> subprocess.CompletedProcess:
+def run_hpd(
+    *args: object,
+    home: Path,
+    cwd: Path | None = None,
+    status: int | None = 0,
+    stdin: str = "",
+    env: dict[str, str] | None = None,
+) -> subprocess.CompletedProcess:
     """`hpd ARGS` as a user runs it, in a process of its own; `status` is the exit status it must have."""
     done = subprocess.run(
         [sys.executable, "-m", "ingest.cli", *map(str, args)],
-        env={**os.environ, "HPD_HOME": str(home), "PYTHONPATH": str(PROJECT)},
+        env={**os.environ, "HPD_HOME": str(home), "PYTHONPATH": str(PROJECT), **(env or {})},
+        input=stdin,
         cwd=cwd or home.parent,
         capture_output=True,
         text=True,
@@ -55,6 +65,68 @@ def marts(published: Path):
     """A connection to the published marts."""
     with connect(published / "hpd.duckdb") as connection:
         yield connection
+
+
+class Grown(NamedTuple):
+    """A warehouse into which more was taken after its first release.
+
+    Attributes:
+        home: its HPD_HOME; not to be changed.
+        folder: its inputs; hpd.toml names them.
+        said: what the refresh that took them in said on stderr.
+        process: its number.
+        told: what a second command, which wanted to write meanwhile, was told.
+        read: what a process that read the first release all along saw before that refresh, and after it.
+    """
+
+    home: Path
+    folder: Path
+    said: str
+    process: int
+    told: str
+    read: tuple[str, str]
+
+
+NSCLC = (
+    "select n_hpd, n_evaluable, n_reports_pooled from hpd_incidence"
+    " where cancer_type_code = 'NSCLC' and hpd_definition = 'ANY_PUBLISHED' and not is_simulated"
+)
+
+
+@pytest.fixture(scope="session")
+def grown(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Grown:
+    """The bundled evidence, refreshed with the inputs of tests/data/grown while somebody reads, and another would write."""
+    folder = tmp_path_factory.mktemp("grown")
+    shutil.copytree(PROJECT / "tests" / "data" / "grown", folder, dirs_exist_ok=True)
+    home = Path(shutil.copytree(published, folder / "home", symlinks=True))
+    reader = subprocess.Popen(
+        [sys.executable, "-c",
+         "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True)\n"
+         "for _ in sys.stdin: print(c.sql(sys.argv[2]).fetchall(), flush=True)",
+         str(home / "hpd.duckdb"), NSCLC],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+    def read() -> str:
+        reader.stdin.write("\n")
+        reader.stdin.flush()
+        return reader.stdout.readline().strip()
+
+    try:
+        before = read()
+        with (folder / "said").open("w+") as said:
+            refresh = subprocess.Popen(
+                [sys.executable, "-m", "ingest.cli", "refresh"], cwd=folder, stdout=subprocess.DEVNULL, stderr=said,
+                env={**os.environ, "HPD_HOME": str(home), "PYTHONPATH": str(PROJECT)},
+            )  # fmt: skip
+            while not (home / ".lock").read_text().startswith(f"`hpd refresh` (process {refresh.pid}"):
+                assert refresh.poll() is None
+                time.sleep(0.05)
+            second = run_hpd("load", "bundled", home=home, status=1)
+            assert refresh.wait(300) == 3, (folder / "said").read_text()  # one of the rows is rejected
+        return Grown(home, folder, (folder / "said").read_text(), refresh.pid, second.stderr, (before, read()))
+    finally:
+        reader.communicate(timeout=10)
 
 
 OWN_TRIAL = "report_id,cancer_type_reported,hpd_definition,n_evaluable,n_hpd\n{id},{cancer},FERRARA_DTGR50,{n},{k}\n"

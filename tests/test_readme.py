@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT
+from conftest import PROJECT, run_hpd
 
 README = PROJECT / "README.md"
 SHELL = re.findall(r"^```sh\n(.*?)\n```$", README.read_text("utf-8"), re.S | re.M)
@@ -28,7 +28,6 @@ def stranger(published: Path, tmp_path_factory: pytest.TempPathFactory) -> dict:
     folder = tmp_path_factory.mktemp("stranger")
     (folder / ".venv" / "bin").mkdir(parents=True)
     shutil.copytree(published, folder / "home", symlinks=True)
-    shutil.copytree(published, folder / "home-published", symlinks=True)
     hpd = folder / ".venv" / "bin" / "hpd"
     hpd.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ingest.cli "$@"\n')
     hpd.chmod(0o755)
@@ -78,13 +77,9 @@ def test_the_configuration_is_read(stranger: dict, tmp_path: Path) -> None:
     assert "0 bad" in done.stdout
 
 
-def test_the_picture_shown_is_the_one_drawn(stranger: dict) -> None:
-    done = subprocess.run(
-        [".venv/bin/hpd", "report", "--figures", "picture"],
-        **{**stranger, "env": {**stranger["env"], "HPD_HOME": stranger["env"]["HPD_HOME"] + "-published"}},
-    )
-    assert done.returncode == 0, done.stderr
-    drawn = (stranger["cwd"] / "picture" / "bubble.svg").read_text("utf-8")
+def test_the_picture_shown_is_the_one_drawn(published: Path, tmp_path: Path) -> None:
+    run_hpd("report", "--figures", "picture", home=published, cwd=tmp_path)
+    drawn = (tmp_path / "picture" / "bubble.svg").read_text("utf-8")
     (name,) = re.findall(r"^!\[[^]]+\]\((.+)\)$", README.read_text("utf-8"), re.M)
     picture = PROJECT / name
     if os.environ.get("HPD_README") == "write":
@@ -94,20 +89,28 @@ def test_the_picture_shown_is_the_one_drawn(stranger: dict) -> None:
 
 
 def _marks(svg: str) -> list[str]:
-    return re.findall(r'aria-label="[^"]+"|<text[^>]*>[^<]+', re.sub(r"\.\d+", "", svg))
+    marks = re.findall(r'aria-label="[^"]+"|<text[^>]*>[^<]+', re.sub(r"\.\d+", "", svg))
+    assert marks
+    return marks
 
 
-def test_the_answer_shown_is_the_answer_printed(stranger: dict) -> None:
-    home = stranger["env"]["HPD_HOME"] + "-shown"
-    shutil.copytree(stranger["env"]["HPD_HOME"], home, symlinks=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "ingest.cli", "refresh", "bundled"],
-        **{**stranger, "env": {**stranger["env"], "HPD_HOME": home}},
-    )
+def test_the_answer_shown_is_the_answer_printed(published: Path) -> None:
+    done = run_hpd("refresh", "bundled", home=published)  # changes nothing, and prints the answer
+    check_shown("start", done.stdout)
+
+
+def test_the_cookbook_shown_is_the_cookbook_printed(stranger: dict) -> None:
+    (command,) = re.findall(r"<!-- run: cookbook -->\n```sh\n(.*?)\n```", README.read_text("utf-8"), re.S)
+    done = subprocess.run(["bash", "-c", command], **stranger)
     assert done.returncode == 0, done.stderr
-    printed = "\n".join(line.rstrip() for line in done.stdout.strip("\n").splitlines())
+    check_shown("cookbook", done.stdout)
+
+
+def check_shown(name: str, output: str) -> None:
+    """What the README shows under `<!-- output: NAME -->` is the output; HPD_README=write makes it so."""
+    printed = "\n".join(line.rstrip() for line in output.strip("\n").splitlines())
     text = README.read_text("utf-8")
-    shown = re.search(r"(?<=<!-- output: start -->\n```\n)(.*?)(?=```)", text, re.S)
+    shown = re.search(rf"(?<=<!-- output: {name} -->\n```\n)(.*?)(?=```)", text, re.S)
     assert shown is not None
     if os.environ.get("HPD_README") == "write":
         README.write_text(text[: shown.start()] + printed + "\n" + text[shown.end() :], "utf-8")

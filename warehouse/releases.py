@@ -38,7 +38,7 @@ def release_row(path: Path) -> dict | None:
     try:
         # as every reader does: a process cannot hold one file open with two configurations
         with duckdb.connect(str(path), read_only=True, config=READER) as connection:
-            relation = connection.sql("select * from release")
+            relation = connection.sql("select *, (select count(*) from release_inputs) as n_inputs from release")
             (row,) = relation.fetchall()
             return dict(zip(relation.columns, row, strict=True))
     except (duckdb.Error, OSError, ValueError):

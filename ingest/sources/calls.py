@@ -94,7 +94,7 @@ def study_name(item: Item) -> str:
     return item.spec.study_id or item.path.name.split(".")[0]
 
 
-def read(item: Item, say: Callable[[str], None]) -> Iterator[Part]:
+def read(item: Item, say: Callable[..., None]) -> Iterator[Part]:
     """Samples and calls of a flat table of calls; every sample of it is in the study, one without calls not assayed."""
     opened = open_table(item.path, item.file, item.spec.sheet)
     wanted = Wanted(item.genes)
@@ -118,7 +118,7 @@ def read(item: Item, say: Callable[[str], None]) -> Iterator[Part]:
             rows, problem = ragged_rows(block.ragged, opened)
             rejects.append(rows.with_columns(message=pl.lit(problem.what)).select(*REJECTED))
             problems.append(problem)
-        say(f"{item.file}: {n_read:,} rows")
+        say(f"{item.file}: {n_read:,} rows", block.share, 1.0)
     text = pl.concat(frames) if frames else pl.DataFrame()
     if text.is_empty():
         raise InputError(Problem(opened.file, "no_rows", "has a header and no rows", fix="add rows, or leave it out"))

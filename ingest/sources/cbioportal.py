@@ -212,7 +212,7 @@ def _case_list(study: Study, kind: str) -> tuple[list[str], int] | None:
                              fix="add tab-separated sample ids, or remove the file"))  # fmt: skip
 
 
-def read(item: Item, say: Callable[[str], None]) -> Iterator[Part]:
+def read(item: Item, say: Callable[..., None]) -> Iterator[Part]:
     """Samples, panels and calls of a study."""
     from ingest.sources import calls
     from ingest.sources.cna_matrix import good_columns, open_matrix, read_profiles

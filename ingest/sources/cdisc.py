@@ -162,7 +162,7 @@ def _parameters_of(path: Path, file: str) -> str | None:
     return None
 
 
-def read(item: Item, say: Callable[[str], None]) -> Iterator[Part]:
+def read(item: Item, say: Callable[..., None]) -> Iterator[Part]:
     """Treated patients, then their scans.
 
     Raises:
@@ -173,7 +173,7 @@ def read(item: Item, say: Callable[[str], None]) -> Iterator[Part]:
     yield from with_reader(_parts(item, say), item)
 
 
-def _parts(item: Item, say: Callable[[str], None]) -> Iterator[Part]:
+def _parts(item: Item, say: Callable[..., None]) -> Iterator[Part]:
     from ingest.sources.cdisc_domains import read_domain, responses_of, subjects_of
     from ingest.sources.cdisc_patients import patients_part
     from ingest.sources.cdisc_scans import scans_part

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ import pyarrow as pa
 from ingest.errors import SHOWN, InputError, Problem
 from ingest.sources.genes import AmbiguousGene, Wanted
 from ingest.sources.part import REJECTED, Part
-from ingest.table import MAX_RECORD_BYTES
+from ingest.table import MAX_RECORD_BYTES, share_read
 from schemas import TABLES
 
 BLOCK_CELLS = 2_000_000
@@ -142,7 +141,7 @@ class _Block:
 
 
 def read_profiles(
-    matrix: Matrix, columns: np.ndarray, study_id: str, wanted: Wanted, say: Callable[[str], None]
+    matrix: Matrix, columns: np.ndarray, study_id: str, wanted: Wanted, say: Callable[..., None]
 ) -> Iterator[Part]:
     """The wanted gene lines as rows of `raw.copy_number_profiles`, calls in the order of `columns`.
 
@@ -154,7 +153,6 @@ def read_profiles(
     at_entrez = matrix.roles.index("entrez") if "entrez" in matrix.roles else None
     per_block = max(1, BLOCK_CELLS // len(matrix.samples))
     refused, bad = _Refused(matrix.file), _BadCells()
-    n_bytes, started, size = 0, time.monotonic(), matrix.path.stat().st_size
     line = 0
     try:
         with matrix.open() as stream:
@@ -162,6 +160,10 @@ def read_profiles(
                 line += 1
                 if line <= matrix.header_line:
                     continue
+                if (
+                    line % 1000 == 0
+                ):  # far between: most lines are not wanted, and are passed over at the speed of the disk
+                    say(f"{matrix.file}: line {line:,}", share_read(stream, matrix.path), 1.0)
                 head = raw[:160].split(b"\t", width)
                 symbol = head[at_symbol] if at_symbol is not None and at_symbol < len(head) else b""
                 entrez = head[at_entrez] if at_entrez is not None and at_entrez < len(head) else b""
@@ -193,11 +195,9 @@ def read_profiles(
                     block.genes.append(gene)
                     block.cells.append(cells)
                 if len(block.lines) >= per_block:
-                    n_bytes += sum(map(len, block.cells))
-                    rate = n_bytes / max(time.monotonic() - started, 1e-6)
-                    left = "" if matrix.is_gzip else f", {max(size - n_bytes, 0) / max(rate, 1):,.0f} s left"
-                    say(f"{matrix.file}: line {line:,}, {rate / 1e6:,.0f} MB/s{left}")
-                    yield _decoded(block, matrix, columns, study_id, bad)
+                    part = _decoded(block, matrix, columns, study_id, bad)
+                    part.share = share_read(stream, matrix.path)
+                    yield part
                     block = _Block()
     except (OSError, EOFError, zlib.error):
         raise InputError(

@@ -33,7 +33,7 @@ def recognise(path: Path) -> bool:
     return not path.is_dir()
 
 
-def read(item: Item, say: Callable[[str], None]) -> Iterator[Part]:
+def read(item: Item, say: Callable[..., None]) -> Iterator[Part]:
     """The rows of a flat file."""
     for option in ("units", "values", "only"):
         if getattr(item.spec, option):
@@ -157,7 +157,7 @@ def read_flat(table: RawTable, opened: Table) -> Iterator[Part]:
         typed, parsed = parse(text, table)
         valid, findings = validate(typed, text, parsed, table)
         part = Part(table, opened.file, text.height + block.ragged.height, valid, _with_rows(findings, text))
-        part.problems = _sum_up(findings, table, opened.file)
+        part.problems, part.share = _sum_up(findings, table, opened.file), block.share
         if block.ragged.height:
             rows, ragged = ragged_rows(block.ragged, opened)
             part.rejected = pl.concat([part.rejected, rows])
@@ -183,6 +183,7 @@ def read_clinical(item: Item, table: RawTable, opened: Table, given: dict[str, s
         text = block.rows.rename(dict(zip(block.rows.columns[: len(opened.header)], opened.header, strict=True)))
         text = text.with_columns(pl.lit(v).alias(c) for c, v in given.items() if c not in text.columns)
         part = clinical.part_of(table, opened.file, with_starts(text, starts), item.spec.date_format, item.spec.reader)
+        part.share = block.share
         yield part
         n_rows += part.rows_read
         if block.ragged.height:

@@ -45,7 +45,7 @@ def recognise(path: Path) -> bool:
     return "sample_id" in roles and (is_long or any(WIDE.match(name) for name in header))
 
 
-def read(item: Item, say: Callable[[str], None]) -> Iterator[Part]:
+def read(item: Item, say: Callable[..., None]) -> Iterator[Part]:
     """Samples and calls of an alteration list.
 
     Raises:

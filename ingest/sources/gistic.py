@@ -38,7 +38,7 @@ def recognise(path: Path) -> bool:
         return False
 
 
-def read(item: Item, say: Callable[[str], None]) -> Iterator[Part]:
+def read(item: Item, say: Callable[..., None]) -> Iterator[Part]:
     """Samples and calls of a cohort.
 
     Raises:

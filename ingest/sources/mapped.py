@@ -78,7 +78,7 @@ def recognise(path: Path) -> bool:
     return set(FERTE) <= set(header) or {number for name, (_, number) in WIDE.items() if name in header} >= {1, 2}
 
 
-def read(item: Item, say: Callable[[str], None]) -> Iterator[Part]:
+def read(item: Item, say: Callable[..., None]) -> Iterator[Part]:
     """The patients of the file, then its scans.
 
     Raises:
@@ -87,7 +87,7 @@ def read(item: Item, say: Callable[[str], None]) -> Iterator[Part]:
     yield from clinical.with_reader(_parts(item, say), item)
 
 
-def _parts(item: Item, say: Callable[[str], None]) -> Iterator[Part]:
+def _parts(item: Item, say: Callable[..., None]) -> Iterator[Part]:
     opened = open_table(item.path, item.file, item.spec.sheet)
     maps = _maps(item, opened)
     yield Part.of_notes(item.file, [*opened.notes, *_left_out(opened, maps, item)])
@@ -104,12 +104,12 @@ def _parts(item: Item, say: Callable[[str], None]) -> Iterator[Part]:
             rows = _wanted(block.rows, item)
             for scans in scan_maps:
                 part = _scans(item, rows, scans, starts)
+                part.share = block.share
                 n_rows += part.rows_read
                 yield part
             if block.ragged.height:
                 yield hidden_ragged(SCANS, block.ragged, opened)
                 n_rows += block.ragged.height
-            say(f"{item.file}: {n_rows:,} rows")
     if not n_rows:
         raise InputError(Problem(opened.file, "no_rows", "no row of it speaks of a patient or a scan",
                                  fix="check [inputs.map] and [inputs.only]"))  # fmt: skip

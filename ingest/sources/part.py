@@ -29,6 +29,7 @@ class Part:
         unusable: of tumor_measurements, the rejected scans whose patient is known: `trial_id`, `patient_id`, `day`, `reader`
             (null where at fault); another scan must not step into their place.
         places: columns that are named after a sample → the same in words that name none.
+        share: how much of the file is read with it, 0 to 1; None: not known.
     """
 
     table: RawTable | None
@@ -39,6 +40,7 @@ class Part:
     problems: list[Problem] = field(default_factory=list)
     places: dict[str, str] = field(default_factory=dict)
     unusable: pl.DataFrame | None = None
+    share: float | None = None
 
     @classmethod
     def of_notes(cls, file: str, notes: list[Problem]) -> Part:

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import PROJECT, run_hpd
+from conftest import PROJECT, Grown
+
+from warehouse.connection import connect
 
 DATA = Path(__file__).parent.parent / "data"
 
@@ -221,26 +223,20 @@ def test_every_column_of_every_mart_is_described(marts: Marts) -> None:
     assert undescribed == []
 
 
-def test_wilson_intervals_equal_those_of_r(tmp_path: Path) -> None:
+def test_wilson_intervals_equal_those_of_r(grown: Grown) -> None:
     """R 4.2.2 (`tests/data/pool_reference_out.csv`, method crude-Wilson), from the reports of `pool_tiny.csv`."""
-    with (DATA / "pool_tiny.csv").open() as file:
-        lines = [
-            f"{row['study']},{row['cancer']},KAS_DTGR100,{row['n']},{row['events']}" for row in csv.DictReader(file)
-        ]
-    trials = tmp_path / "tiny.csv"
-    trials.write_text("\n".join(["report_id,cancer_type_reported,hpd_definition,n_evaluable,n_hpd", *lines]) + "\n")
-    run_hpd("refresh", trials, home=tmp_path / "home")
     with (DATA / "pool_reference_out.csv").open() as file:
         reference = {
             row["cancer"]: row
             for row in csv.DictReader(file)
             if row["method"] == "crude-Wilson" and row["cancer"] != "ALL"
         }
-    with duckdb.connect(str(tmp_path / "home" / "hpd.duckdb"), read_only=True) as db:
+    with connect(grown.home / "hpd.duckdb") as db:
         ours = db.sql(
             "select distinct cancer_type_reported, n_hpd, n_evaluable, hpd_incidence, hpd_ci_low, hpd_ci_high"
-            " from hpd_incidence join (select distinct cancer_type_code, cancer_type_reported from hpd_reports)"
-            " using (cancer_type_code) where hpd_definition = 'ANY_PUBLISHED'"
+            " from hpd_incidence join"
+            " (select distinct cancer_type_code, cancer_type_reported from hpd_reports where is_simulated)"
+            " using (cancer_type_code) where hpd_definition = 'ANY_PUBLISHED' and is_simulated"
         ).fetchall()
     assert {row[0] for row in ours} == reference.keys()
     for cancer, events, n, *values in ours:
@@ -249,32 +245,32 @@ def test_wilson_intervals_equal_those_of_r(tmp_path: Path) -> None:
         assert values == pytest.approx([float(row["est"]), float(row["lo"]), float(row["hi"])], rel=1e-9)
 
 
-def test_simulated_trials_stay_apart(warehouse: Path, tmp_path: Path) -> None:
-    (tmp_path / "sim.csv").write_text(
-        "report_id,cancer_type_reported,hpd_definition,n_evaluable,n_hpd\nSIM,NSCLC,KAS_DTGR100,1000,900\n"
-    )
-    (tmp_path / "hpd.toml").write_text(
-        '[[inputs]]\npath = "bundled"\n[[inputs]]\npath = "sim.csv"\norigin = "simulated"\n'
-    )
-    run_hpd("refresh", home=warehouse, cwd=tmp_path)
-    with duckdb.connect(str(warehouse / "hpd.duckdb"), read_only=True) as db:
+def test_the_simulated_reports_are_those_of_the_reference() -> None:
+    with (DATA / "pool_tiny.csv").open() as reference, (DATA / "grown" / "tiny.csv").open() as ours:
+        wanted = [(row["study"], row["cancer"], row["n"], row["events"]) for row in csv.DictReader(reference)]
+        assert [(r["report_id"], r["cancer_type_reported"], r["n_evaluable"], r["n_hpd"]) for r in csv.DictReader(ours)] == wanted  # fmt: skip
+
+
+def test_simulated_trials_stay_apart(grown: Grown) -> None:
+    with (DATA / "pool_tiny.csv").open() as file:
+        tiny = [row for row in csv.DictReader(file) if row["cancer"] == "NSCLC"]
+    with connect(grown.home / "hpd.duckdb") as db:
         rows = db.sql(
             "select is_simulated, n_hpd, n_evaluable from hpd_incidence"
             " where cancer_type_code = 'NSCLC' and hpd_definition = 'ANY_PUBLISHED' order by 1"
         ).fetchall()
-    assert rows == [(False, 209, 1302), (True, 900, 1000)]
+    assert rows == [
+        (False, 209 + 50, 1302 + 100),
+        (True, sum(int(row["events"]) for row in tiny), sum(int(row["n"]) for row in tiny)),
+    ]
 
 
-def test_an_unknown_cancer_label_is_kept_counted_and_flagged(warehouse: Path, tmp_path: Path) -> None:
-    (tmp_path / "odd.csv").write_text(
-        "report_id,cancer_type_reported,hpd_definition,n_evaluable,n_hpd\nODD,Grumpy cell tumour,KAS_DTGR100,10,1\n"
-    )
-    run_hpd("refresh", "bundled", tmp_path / "odd.csv", home=warehouse)
-    with duckdb.connect(str(warehouse / "hpd.duckdb"), read_only=True) as db:
+def test_an_unknown_cancer_label_is_kept_counted_and_flagged(grown: Grown) -> None:
+    with connect(grown.home / "hpd.duckdb") as db:
         (row,) = db.sql(
             "select distinct cancer_type, n_hpd, n_evaluable, has_hpd, has_amplification from hpd_amplification_by_cancer where cancer_type_code like 'UNMAPPED%' and hpd_definition = 'ANY_PUBLISHED'"
         ).fetchall()
         assert row == ("Grumpy cell tumour", 1, 10, True, False)
         assert db.sql("select n_rows, first_line from data_quality where rule = 'cancer_type_unmapped'").fetchall() == [
-            (1, 2)
+            (1, 4)
         ]

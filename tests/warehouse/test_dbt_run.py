@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pytest
@@ -106,22 +107,6 @@ def test_the_publication_is_logged(run: tuple[Path, str]) -> None:
     assert told == [("publish", "ok", release_in_service(Settings(home)))]
 
 
-def test_other_variables_make_another_release_and_a_refresh_builds_again(
-    home: Path, loaded: Path, run: tuple[Path, str]
-) -> None:
-    assert "published: release" in dbt(
-        home, "build", "--exclude-resource-type", "unit_test", "--vars", "{ttf_cut_days: 60}"
-    )
-
-    def mark(of: Path) -> str:
-        with connect(of / "hpd.duckdb") as connection:
-            return connection.sql("select fingerprint from release").fetchall()[0][0]
-
-    assert mark(home) != mark(run[0])
-    status = run_hpd("status", "bundled", loaded.parent / "own.csv", home=home).stdout
-    assert "build, test and publish the marts" in status
-
-
 # --- what is not published ---
 
 
@@ -163,14 +148,32 @@ def test_what_a_killed_load_left_is_not_published(home: Path) -> None:
     assert (home / "hpd.duckdb").readlink() == before
 
 
-@pytest.mark.parametrize("args", [("parse",), ("compile", "--select", "hpd_incidence"), ("docs", "generate", "--select", "hpd_incidence")], ids=str)  # fmt: skip
-def test_what_only_reads_publishes_nothing_and_changes_no_mark(args: tuple[str, ...], run: tuple[Path, str]) -> None:
+def test_what_only_reads_publishes_nothing_and_changes_no_mark(run: tuple[Path, str]) -> None:
     home, _ = run
     before = releases(Settings(home)), (home / "hpd.duckdb").readlink()
-    assert "published" not in dbt(home, *args)
+    assert "published" not in dbt(home, "docs", "generate", "--select", "hpd_incidence")
     assert (releases(Settings(home)), (home / "hpd.duckdb").readlink()) == before
     with duckdb.connect(str(home / "build.duckdb"), read_only=True) as build:
         assert build.sql("select fingerprint is not null from audit.build").fetchall() == [(True,)]
+
+
+@pytest.mark.parametrize(
+    ("which", "is_kept"),
+    [(name, True) for name in ("compile", "debug", "generate", "list", "parse", "show", "test")]
+    + [(name, False) for name in ("build", "run", "seed", "snapshot", "run-operation", "clone")],
+)
+def test_whatever_may_write_takes_the_mark_of_a_finished_build_away(
+    which: str, is_kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from warehouse import dbt_plugin  # imports dbt
+
+    monkeypatch.setattr(dbt_plugin, "get_flags", lambda: SimpleNamespace(WHICH=which))
+    plugin = dbt_plugin.Plugin.__new__(dbt_plugin.Plugin)
+    plugin.settings = Settings(tmp_path)
+    with duckdb.connect() as build:
+        build.execute("create schema audit; create table audit.build as select 'of this build' as fingerprint")
+        plugin.configure_connection(build)
+        assert build.sql("select fingerprint is not null from audit.build").fetchall() == [(is_kept,)]
 
 
 # --- two at once ---

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from conftest import PROJECT, run_hpd
 
 from ingest.cli import main
@@ -254,7 +254,7 @@ def _write(path: Path, rows: list[list], header: list[str] = HEADER) -> None:
         csv.writer(file).writerows([header, *rows])
 
 
-def _tame(done: subprocess.CompletedProcess, longest: int = 2100) -> str:
+def _tame(done: subprocess.CompletedProcess | Result, longest: int = 2100) -> str:
     for text in (done.stdout, done.stderr):
         assert not CONTROL.search(text), CONTROL.search(text)
         assert max(map(len, text.split("\n"))) <= longest
@@ -310,15 +310,21 @@ def test_hostile_files_are_checked_and_a_terminal_stays_as_it_was(hostile: Path,
 
 
 @pytest.mark.parametrize("name", ["--help.csv", "-rf.csv", "$(touch OWNED).csv", "a*?[b].csv", "new\nline.csv"])
-def test_a_hostile_name_is_a_name(name: str, hostile: Path, tmp_path: Path) -> None:
-    done = run_hpd("validate", "--", name, home=tmp_path / "home", cwd=hostile)
+def test_a_hostile_name_is_a_name(name: str, hostile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(hostile)
+    done = CliRunner(env={"HPD_HOME": str(tmp_path / "home")}).invoke(main, ["validate", "--", name])
+    assert done.exit_code == 0
     assert "1 row read, 1 good" in _tame(done, 400)
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=range(len(CELLS)))
-def test_a_hostile_column_name_is_told_and_harms_nothing(cell: str, tmp_path: Path) -> None:
+def test_a_hostile_column_name_is_told_and_harms_nothing(
+    cell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _write(tmp_path / "own.csv", [["A", "NSCLC", "X", 50, 6, "", "", "1"]], [*HEADER, cell])
-    done = run_hpd("validate", "own.csv", home=tmp_path / "home", cwd=tmp_path, status=1)
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner(env={"HPD_HOME": str(tmp_path / "home")}).invoke(main, ["validate", "own.csv"])
+    assert done.exit_code == 1
     assert "has no such column" in done.stderr or "has a header that cannot be read" in done.stderr
     _tame(done, 400)
     assert [p.name for p in tmp_path.iterdir()] == ["own.csv"]
@@ -369,9 +375,14 @@ def test_hostile_cells_are_kept_as_text_and_reach_no_sql(refreshed: tuple, hosti
     ],
     ids=lambda command: " ".join(command).encode("unicode_escape").decode()[:40],
 )
-def test_no_command_writes_a_control_character(command: tuple[str, ...], refreshed: tuple, hostile: Path) -> None:
+def test_no_command_writes_a_control_character(
+    command: tuple[str, ...], refreshed: tuple, hostile: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home, _ = refreshed
-    done = run_hpd(*command, home=home, cwd=hostile.parent, status=None)
+    monkeypatch.chdir(hostile.parent)
+    done = CliRunner(env={"HPD_HOME": str(home)}).invoke(main, command)
+    assert done.stdout + done.stderr
+    assert done.exception is None or isinstance(done.exception, SystemExit)
     _tame(done, 1_000_000)
 
 

@@ -12,14 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT, run_hpd
+from conftest import NSCLC, PROJECT, Grown, run_hpd
 
 from warehouse.connection import connect
-
-NSCLC = (
-    "select n_hpd, n_evaluable, n_reports_pooled from hpd_incidence"
-    " where cancer_type_code = 'NSCLC' and hpd_definition = 'ANY_PUBLISHED'"
-)
 
 
 def ask(home: Path, sql: str = NSCLC) -> list[tuple]:
@@ -54,34 +49,50 @@ def test_a_refresh_with_nothing_changed_says_so_and_touches_nothing(warehouse: P
     assert state() == before
 
 
-def test_two_warehouses_from_the_same_inputs_have_the_same_marts(published: Path, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    run_hpd("refresh", "bundled", home=other)
-    assert len(all_marts(other)) >= 8
-    assert all_marts(other) == all_marts(published)
+@pytest.fixture(scope="module")
+def shrunk(grown: Grown, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list]:
+    """The grown warehouse refreshed with the bundled evidence alone, after five attempts at it that were killed; and
+    what the release in service answered after each of them."""
+    home = Path(shutil.copytree(grown.home, tmp_path_factory.mktemp("shrunk") / "home", symlinks=True))
+    answers = []
+    for seconds in (0.3, 1.5, 3, 5, 7):
+        child = subprocess.Popen(
+            # a child of the one before may still be on its way out
+            [sys.executable, "-m", "ingest.cli", "refresh", "--wait", "60", "bundled"],
+            env={**os.environ, "HPD_HOME": str(home), "PYTHONPATH": str(PROJECT)},
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        time.sleep(seconds)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        answers.append(ask(home))
+    run_hpd("refresh", "--wait", "60", "bundled", home=home)
+    return home, answers
 
 
 def test_an_own_trial_joins_the_pool_and_leaves_it_when_it_is_no_longer_named(
-    warehouse: Path, own_trial: Callable[..., Path]
+    grown: Grown, shrunk: tuple[Path, list], published: Path, tmp_path: Path
 ) -> None:
-    before = all_marts(warehouse)
-    run_hpd("refresh", "bundled", own_trial(n=100, k=50), home=warehouse)
-    assert ask(warehouse) == [(209 + 50, 1302 + 100, 8)]
-    done = run_hpd("refresh", "bundled", home=warehouse)
-    assert "removed" in done.stderr
-    assert all_marts(warehouse) == before
+    assert ask(grown.home) == [(209 + 50, 1302 + 100, 8)]
+    assert all_marts(shrunk[0]) == all_marts(published)
+    home = Path(shutil.copytree(grown.home, tmp_path / "home", symlinks=True))
+    assert "removed own.csv" in run_hpd("load", "bundled", home=home).stderr
 
 
-def test_rejected_rows_end_in_status_3_and_in_data_quality(warehouse: Path, own_trial: Callable[..., Path]) -> None:
-    path = own_trial(n=10, k=5)
-    path.write_text(path.read_text() + "BAD,NSCLC,FERRARA_DTGR50,10,11\n")
-    done = run_hpd("refresh", "bundled", path, home=warehouse, status=3)
-    assert f"ERROR {path}: line 3: n_hpd: is larger than n_evaluable; found '11'; 1 row rejected" in done.stderr
-    assert ask(warehouse, "select rule, n_rows, first_line from data_quality where severity = 'rejected'") == [
+def test_killed_at_any_moment_the_last_release_answers_and_the_next_refresh_succeeds(shrunk: tuple[Path, list]) -> None:
+    home, answers = shrunk
+    assert len(answers) == 5
+    assert all(answer in ([(259, 1402, 8)], [(209, 1302, 7)]) for answer in answers)
+    assert ask(home) == [(209, 1302, 7)]
+    assert not list((home / "releases").glob(".*"))
+
+
+def test_rejected_rows_end_in_status_3_and_in_data_quality(grown: Grown) -> None:
+    assert "ERROR own.csv: line 3: n_hpd: is larger than n_evaluable; found '11'; 1 row rejected" in grown.said
+    assert ask(grown.home, "select rule, n_rows, first_line from data_quality where severity = 'rejected'") == [
         ("n_hpd_above_n_evaluable", 1, 3)
     ]
-    assert ask(warehouse) == [(209 + 5, 1302 + 10, 8)]
-    run_hpd("refresh", "bundled", path, home=warehouse, status=3)
+    assert "nothing changed" in run_hpd("refresh", home=grown.home, cwd=grown.folder, status=3).stderr
 
 
 def test_a_file_that_cannot_be_read_fails_the_refresh_and_leaves_the_release(warehouse: Path, tmp_path: Path) -> None:
@@ -97,8 +108,13 @@ def test_a_failing_dbt_test_prints_its_rows_and_leaves_the_release(
     warehouse: Path, tmp_path: Path, own_trial: Callable[..., Path]
 ) -> None:
     project = Path(shutil.copytree(PROJECT / "dbt_project", tmp_path / "dbt_project"))
-    (project / "tests" / "nobody_is_called_own.sql").write_text(
-        "select report_id, n_hpd from {{ ref('hpd_reports') }} where report_id = 'OWN'"
+    for folder in ("models", "tests", "analyses"):  # what is built is not the point
+        shutil.rmtree(project / folder)
+    for kept in ("models/docs.md", "tests/generic/unique_key.sql"):  # what the vocabularies refer to
+        (project / kept).parent.mkdir(parents=True)
+        shutil.copy(PROJECT / "dbt_project" / kept, project / kept)
+    (project / "tests" / "no_gene_set_is_called_mdm2.sql").write_text(
+        "select gene_set, genes from {{ ref('gene_sets') }} where gene_set = 'MDM2'"
     )
     release = (warehouse / "hpd.duckdb").readlink()
     code = (
@@ -112,91 +128,38 @@ def test_a_failing_dbt_test_prints_its_rows_and_leaves_the_release(
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
-    assert "ERROR dbt test nobody_is_called_own: fail" in done.stderr
-    assert "report_id=OWN, n_hpd=50" in done.stderr
+    assert "ERROR dbt test no_gene_set_is_called_mdm2: fail" in done.stderr
+    assert "    gene_set=MDM2, genes=MDM2\n" in done.stderr
     assert "Traceback" not in done.stderr
     assert (warehouse / "hpd.duckdb").readlink() == release
     assert ask(warehouse) == [(209, 1302, 7)]
 
 
-def test_a_refresh_succeeds_while_another_process_holds_the_published_file_open(
-    warehouse: Path, own_trial: Callable[..., Path]
-) -> None:
-    reader = subprocess.Popen(
-        [sys.executable, "-c",
-         "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True)\n"
-         "for _ in sys.stdin: print(c.sql(sys.argv[2]).fetchall(), flush=True)",
-         str(warehouse / "hpd.duckdb"), NSCLC],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-
-    def read() -> str:
-        reader.stdin.write("\n")
-        reader.stdin.flush()
-        return reader.stdout.readline().strip()
-
-    try:
-        assert read() == "[(209, 1302, 7)]"
-        run_hpd("refresh", "bundled", own_trial(n=100, k=50), home=warehouse)
-        assert ask(warehouse) == [(259, 1402, 8)]
-        assert read() == "[(209, 1302, 7)]"  # it keeps the release it opened
-    finally:
-        reader.communicate(timeout=10)
+def test_a_refresh_succeeds_while_another_process_holds_the_published_file_open(grown: Grown) -> None:
+    assert ask(grown.home) == [(259, 1402, 8)]
+    assert grown.read == ("[(209, 1302, 7)]", "[(209, 1302, 7)]")  # it keeps the release it opened
 
 
-@pytest.mark.parametrize("seconds", [0.3, 1.5, 3, 5, 7])
-def test_killed_at_any_moment_the_last_release_answers_and_the_next_refresh_succeeds(
-    seconds: float, warehouse: Path, own_trial: Callable[..., Path]
-) -> None:
-    path = own_trial(n=100, k=50)
-    child = subprocess.Popen(
-        [sys.executable, "-m", "ingest.cli", "refresh", "bundled", str(path)],
-        env={**os.environ, "HPD_HOME": str(warehouse), "PYTHONPATH": str(PROJECT)},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    time.sleep(seconds)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    assert ask(warehouse) in ([(209, 1302, 7)], [(259, 1402, 8)])
-    run_hpd("refresh", "--wait", "60", "bundled", path, home=warehouse)
-    assert ask(warehouse) == [(259, 1402, 8)]
-    assert not list((warehouse / "releases").glob(".*"))
+def test_of_two_refreshes_at_once_the_second_is_told_and_loses_nothing(grown: Grown) -> None:
+    assert f"`hpd refresh` (process {grown.process}, since " in grown.told
+    assert ask(grown.home) == [(259, 1402, 8)]
 
 
-def test_of_two_refreshes_at_once_the_second_is_told_and_loses_nothing(
-    warehouse: Path, own_trial: Callable[..., Path]
-) -> None:
-    path = own_trial(n=100, k=50)
-    first = subprocess.Popen(
-        [sys.executable, "-m", "ingest.cli", "refresh", "bundled", str(path)],
-        env={**os.environ, "HPD_HOME": str(warehouse), "PYTHONPATH": str(PROJECT)},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    while not (warehouse / ".lock").read_text().startswith(f"`hpd refresh` (process {first.pid}"):
-        assert first.poll() is None
-        time.sleep(0.05)
-    second = run_hpd("load", "bundled", home=warehouse, status=1)
-    assert f"`hpd refresh` (process {first.pid}, since " in second.stderr
-    assert first.wait(120) == 0
-    assert ask(warehouse) == [(259, 1402, 8)]
-
-
-def test_the_three_steps_one_by_one_do_what_refresh_does(tmp_path: Path, own_trial: Callable[..., Path]) -> None:
-    home, own = tmp_path / "steps", own_trial(n=100, k=50)
-    run_hpd("load", "bundled", own, home=home)
+def test_the_three_steps_one_by_one_make_from_nothing_what_refreshes_made(grown: Grown, tmp_path: Path) -> None:
+    home = tmp_path / "steps"
+    run_hpd("load", home=home, cwd=grown.folder, status=3)
     assert "the last build did not finish" in run_hpd("publish", home=home, status=1).stderr
     run_hpd("build", home=home)
     run_hpd("publish", home=home)
-    assert ask(home) == [(259, 1402, 8)]
-    assert "nothing changed" in run_hpd("refresh", "bundled", own, home=home).stderr
+    assert len(all_marts(home)) >= 8
+    assert all_marts(home) == all_marts(grown.home)
+    assert "nothing changed" in run_hpd("refresh", home=home, cwd=grown.folder, status=3).stderr
     # the release knows what it was made from, whatever is named now
-    assert f"a refresh would remove {own}" in run_hpd("status", "bundled", home=home).stdout
+    assert "a refresh would remove own.csv, " in run_hpd("status", "bundled", home=home).stdout
 
 
-def test_an_unknown_label_is_pointed_out(warehouse: Path, own_trial: Callable[..., Path]) -> None:
-    own = own_trial(cancer="Melanom", n=10, k=1)
-    done = run_hpd("refresh", "bundled", own, home=warehouse)
-    assert f"NOTE {own}: 1 row, the first on line 2: a cancer label that the vocabulary does not know" in done.stderr
+def test_an_unknown_label_is_pointed_out(grown: Grown) -> None:
+    assert "NOTE own.csv: 1 row, the first on line 4: a cancer label that the vocabulary does not know" in grown.said
 
 
 def test_everything_that_may_hold_patients_is_for_its_owner_alone(warehouse: Path) -> None:
@@ -204,15 +167,22 @@ def test_everything_that_may_hold_patients_is_for_its_owner_alone(warehouse: Pat
         assert path.stat().st_mode & 0o077 == 0, path
 
 
-def test_plain_dbt_build_in_the_project_folder_needs_no_environment(warehouse: Path, tmp_path: Path) -> None:
+def test_plain_dbt_build_in_the_project_folder_needs_no_environment_and_knows_its_variables(
+    warehouse: Path, published: Path, tmp_path: Path
+) -> None:
     shutil.copytree(PROJECT / "dbt_project", tmp_path / "dbt_project")
-    warehouse.rename(tmp_path / "warehouse")
+    home = warehouse.rename(tmp_path / "warehouse")
     environment = {k: v for k, v in os.environ.items() if k != "HPD_HOME"}
     done = subprocess.run(
-        [Path(sys.executable).with_name("dbt"), "build", "--quiet"],
+        # the value it has anyway: no number changes, and what is published is still another build
+        [Path(sys.executable).with_name("dbt"), "build", "--quiet", "--vars", "{ttf_cut_days: 60.875}"],
         cwd=tmp_path / "dbt_project", env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
+    assert all_marts(home) == all_marts(published)
+    mark = "select fingerprint from release"
+    assert ask(home, mark) != ask(published, mark)
+    assert "build, test and publish the marts" in run_hpd("status", "bundled", home=home).stdout
 
 
 def test_status_says_what_is_loaded_and_what_a_refresh_would_do(

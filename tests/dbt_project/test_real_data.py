@@ -1,6 +1,6 @@
 """Real patients, beside the project only: INSPIRE (Bratman 2020, doi 10.1038/s43018-020-0096-5) by the configuration the
 README shows, and the FIR and POPLAR lesions of Laleh 2022 (doi 10.1371/journal.pcbi.1009822). Expected numbers were
-counted from the files by other means."""
+counted from the files by other means. Real studies are in the same warehouse, beside the published counts of them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 import duckdb
 import pytest
 from conftest import PROJECT, SHARED, run_hpd
+
+from warehouse.connection import connect
 
 REAL = SHARED / "data" / "real"
 pytestmark = pytest.mark.skipif(not REAL.is_dir(), reason="needs ../shared")
@@ -28,6 +30,17 @@ patient_id = "patient_id"
 day = "Treatment_Day"
 sum_diameters_mm = "TargetLesionLongDiam_mm"
 """
+STUDY = """
+[[inputs]]
+path = "{path}"
+"""
+IMVIGOR210 = """
+[[inputs]]
+path = "{path}"
+study_id = "imvigor210"
+source = "FoundationOne"
+cancer_type = "Urothelial carcinoma"
+"""
 
 
 def readme_example(name: str) -> str:
@@ -44,7 +57,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("pembrolizumab.csv", "ctDNA.csv"):
         (folder / name).symlink_to(inspire / name)
     laleh = [LALEH.format(path=REAL / "laleh2022" / f"{name}.csv") for name in ("Study1_FIR", "Study2_POPLAR")]
-    (folder / "hpd.toml").write_text(readme_example("inspire") + "".join(laleh))
+    studies = [
+        '\n[[inputs]]\npath = "bundled"\n',
+        *(STUDY.format(path=REAL / "tcga" / name) for name in ("sarc_tcga", "kirc_tcga")),
+    ]
+    imvigor210 = IMVIGOR210.format(path=REAL / "imvigor210_fmone" / "imvigor210_fmone_genes.csv")
+    (folder / "hpd.toml").write_text("".join([readme_example("inspire"), *laleh, *studies, imvigor210]))
     # the two copies of a scan of POPLAR on day 136 are rejected
     run_hpd("refresh", home=folder / "home", cwd=folder, status=3)
     return folder / "home"
@@ -108,3 +126,38 @@ def test_a_docetaxel_arm_is_in_no_incidence(home: Path) -> None:
         " where trial_id = 'POPLAR' and treatment_class = 'anti_pd1_pdl1' group by hpd_definition) group by all", home=home,
     )  # fmt: skip
     assert done.stdout.split() == ["n_patients", "90"]
+
+
+def counts(home: Path, cancer: str, gene_set: str, unit: str) -> tuple:
+    with connect(home / "hpd.duckdb") as db:
+        (row,) = db.execute(
+            "select n_amplified, n_assayed, n_samples_all from amplification_by_cancer"
+            " where source = 'TCGA' and cancer_type_code = ? and gene_set = ? and unit = ?",
+            [cancer, gene_set, unit],
+        ).fetchall()
+    return row
+
+
+def test_real_studies_agree_with_the_published_counts_and_are_not_added_to_them(home: Path) -> None:
+    assert counts(home, "SARCOMA", "MDM2|MDM4", "sample") == (56, 257, 265)
+    assert counts(home, "SARCOMA", "MDM2|MDM4", "patient") == (56, 257, 261)
+    assert counts(home, "SARCOMA", "MDM2", "sample")[:2] == (54, 257)
+    assert counts(home, "SARCOMA", "MDM4", "sample")[:2] == (4, 257)
+    assert counts(home, "CCRCC", "MDM2|MDM4", "sample") == (3, 528, 538)
+    assert counts(home, "ALL_CANCERS", "MDM2|MDM4", "sample")[:2] == (494, 10845)
+    with connect(home / "hpd.duckdb") as db:
+        rows = db.sql(
+            "select basis, n_amplified, n_assayed, is_counted from amplification_by_study"
+            " where study_id = 'sarc_tcga' and gene_set = 'MDM2|MDM4' and unit = 'sample' order by basis"
+        ).fetchall()
+    assert rows == [("computed", 56, 257, True), ("published", 56, 257, False)]
+
+
+def test_imvigor210_from_its_calls(home: Path) -> None:
+    with connect(home / "hpd.duckdb") as db:
+        rows = db.sql(
+            "select gene_set, n_amplified, n_assayed, is_counted from amplification_by_study where source = 'FoundationOne'"
+            " and study_id = 'imvigor210' and basis = 'computed' and cancer_type_code = 'UROTHELIAL' and unit = 'patient'"
+            " and gene_set in ('MDM2', 'MDM4', 'EGFR', 'CCND1') order by 1"
+        ).fetchall()
+    assert rows == [("CCND1", 32, 293, True), ("EGFR", 5, 293, True), ("MDM2", 25, 293, True), ("MDM4", 0, 293, True)]
