@@ -358,6 +358,7 @@ def test_every_step_is_a_line_of_the_log_and_says_no_cell(published: Path, tmp_p
         ("refresh", "load", "ok", None),
         ("refresh", "build", "ok", None),
         ("refresh", "publish", "ok", None),
+        ("refresh", "report", "ok", None),
         ("refresh", "end", "ok", 0),
         ("load", "load", "ok", None),
         ("load", "end", "ok", 3),
@@ -367,7 +368,7 @@ def test_every_step_is_a_line_of_the_log_and_says_no_cell(published: Path, tmp_p
     ]
     (name,) = releases.releases(Settings(home))
     assert {line["release"] for line in lines if "release" in line} == {name}
-    assert (lines[4]["rejected"], lines[4]["failed"]) == (1, 0)
+    assert (lines[5]["rejected"], lines[5]["failed"]) == (1, 0)
     assert all(line["seconds"] >= 0 and line["time"] > "2026" for line in lines)
     assert "secret" not in path.read_text()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
