@@ -286,6 +286,16 @@ def test_the_same_holds_for_patients_and_simulated_data_never_meet_real_ones(sho
     assert full >= {"main", "definitions", "agreement", "ttf", "evaluability", "two_by_two", "two_by_two_pooled"}
     assert len(shown.marks("ttf", "point")) > 10
     assert len(shown.marks("forest", "square")) == 5
+    ((cancer, definition),) = rows_of(
+        simulated,
+        "select cancer_type_code, hpd_definition from hpd_incidence where is_simulated and basis = 'computed' and i2 is null"
+        " and n_reports_pooled > 1 order by n_reports_pooled desc, cancer_type_code, hpd_definition limit 1",
+    )
+    shown.choose("hpd_definition", definition)
+    shown.choose("cancer_type_code", cancer)
+    labels = shown.page.locator('[data-figure="forest"] .role-axis-label text').all_text_contents()
+    assert "Pooled" in labels  # no event anywhere: there is no scatter to speak of
+    assert all(labels)
     assert shown.complaints == []
 
 
@@ -347,7 +357,7 @@ def test_the_symbols_of_the_figures_stand_where_the_marts_say(show, report: Path
         const line = figure.querySelector('.mark-line path').getBoundingClientRect();
         const circles = [...figure.querySelectorAll('[aria-roledescription="circle"]')].map(circle => {
             const box = circle.getBoundingClientRect();
-            return [parseFloat(circle.getAttribute('aria-label').match(/patients: ([0-9.]+)%/)[1]), box.top + box.height / 2];
+            return [parseFloat(circle.getAttribute('aria-label').match(/pooled: ([0-9.]+)%/)[1]), box.top + box.height / 2];
         });
         return { line: [line.top, line.bottom], circles };
     }""")
@@ -370,7 +380,7 @@ def test_a_table_sorts_filters_and_downloads_what_it_shows(show, report: Path, p
         " order by n_amplified desc")]  # fmt: skip
     assert [row[5][1][0] for row in shown.cells("amplification")] == counts
     place.get_by_role("searchbox").fill("melanoma")
-    assert place.locator(".count").text_content() == "2 rows"
+    assert place.locator(".count").text_content() == "2 rows with “melanoma”"
     with shown.page.expect_download() as waiting:
         place.get_by_role("button", name="Download as CSV").click()
     assert waiting.value.suggested_filename == "amplification.csv"
@@ -423,6 +433,50 @@ def test_nobody_is_kept_out_and_nothing_runs_over_the_edge(show, report: Path, w
     assert shown.complaints == []
 
 
+@needs_a_browser
+def test_a_figure_that_had_nothing_to_draw_comes_back_as_wide_as_the_window_is_then(show, report: Path) -> None:
+    shown = show(report)
+    shown.choose("hpd_definition", "SEED_JU_2019")
+    assert shown.page.is_hidden('[data-figure="bubble"] .plot')
+    shown.page.set_viewport_size({"width": 700, "height": 900})
+    shown.choose("hpd_definition", "ANY_PUBLISHED")
+    for figure in ("bubble", "overview", "forest", "by_year"):
+        assert 500 < shown.page.locator(f'[data-figure="{figure}"] svg').bounding_box()["width"] <= 700, figure
+
+
+@needs_a_browser
+def test_the_words_of_a_column_are_those_of_its_own_mart(show, simulated: Path) -> None:
+    shown = show((simulated / "report.html").resolve(), "#is_simulated=true&basis=computed&hpd_definition=KATO_2017")
+    n = 0
+    for table, (mart, _, _) in WHERE.items():
+        if mart.startswith(("(", "release_inputs")):
+            continue
+        described = dict(
+            rows_of(simulated, "select column_name, description from data_dictionary where mart = ?", mart)
+        )
+        buttons = shown.page.locator(f'[data-table="{table}"] th button').all()
+        titles = [button.get_attribute("title") for button in buttons]
+        if rows := shown.cells(table):
+            expected = [described[names.split()[0]] for names, _, _ in rows[0]]
+            assert titles == expected, table
+            n += len(titles)
+    assert n > 80
+
+
+@needs_a_browser
+def test_what_is_printed_is_whole_or_says_what_is_left_out(show, report: Path) -> None:
+    shown = show(report)
+    place = shown.page.locator('[data-table="amplification"]')
+    assert place.locator("tbody tr").count() == 20
+    shown.page.emulate_media(media="print")
+    shown.page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert place.locator("tbody tr").count() == 41
+    assert place.locator(".count").is_visible()
+    assert shown.page.locator('[data-table="dictionary"] .count').text_content().endswith(" rows")
+    shown.page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert place.locator("tbody tr").count() == 20
+
+
 # --- ugly data ---
 
 
@@ -462,6 +516,29 @@ def test_labels_are_text_whatever_they_hold(show, published: Path, tmp_path: Pat
     lines = list(csv.DictReader(io.StringIO(Path(waiting.value.path()).read_text("utf-8-sig"))))
     assert {line["report_id"] for line in lines} == {bad}
     assert shown.complaints == []
+
+
+@needs_a_browser
+def test_what_is_suppressed_says_so_and_what_is_merely_unknown_does_not(show, published: Path, tmp_path: Path) -> None:
+    nobody = "case when cancer_type_code = 'NPC' then null else {0} end as {0}".format
+    counts = ", ".join(map(nobody, ("n_hpd", "n_evaluable", "pooled_incidence", "pooled_ci_low", "pooled_ci_high")))
+    database = changed(
+        published, tmp_path,
+        *(f"create or replace table {table} as select * replace ({counts}, cancer_type_code = 'NPC' as is_suppressed) from {table}"
+          for table in ("hpd_incidence", "hpd_amplification_by_cancer")),
+    )  # fmt: skip
+    write_page(database, tmp_path / "report.html")
+    shown = show(tmp_path / "report.html")
+    (row,) = [row for row in shown.cells("main") if row[0][1] == ["Nasopharyngeal carcinoma"]]
+    said = {names.split()[0]: text for names, _, text in row}
+    assert (said["pooled_incidence"], said["n_hpd"]) == ("suppressed", "suppressed")
+    assert (said["tcga_n_amplified"], said["prediction_low"]) == ("–", "–")
+    shown.choose("cancer_type_code", "NPC")
+    assert shown.page.text_content("#heterogeneity") == "Suppressed: too few patients to be shown."
+    assert (
+        "Nasopharyngeal carcinoma (suppressed)"
+        in shown.page.locator("select#cancer_type_code option").all_text_contents()
+    )
 
 
 @needs_a_browser
@@ -590,9 +667,17 @@ def test_figures_are_svg_with_its_font_inside_and_png_for_print(published: Path,
         said = f"{n_hpd:,} / {n_evaluable:,}\u2003{incidence:.1%} ({100 * low:.1f}–{100 * high:.1f})"
         assert said in forest
     assert "font/woff;base64," in forest
+    assert "HCC; hyperprogression: ANY_PUBLISHED; as reported" in forest
     head = (tmp_path / "figures" / "forest.png").read_bytes()[:200]
     assert int.from_bytes(head[16:20]) == 2000  # 640 CSS pixels at 300 dots per inch
     assert b"pHYs" + (11811).to_bytes(4) in head
+
+
+def test_a_figure_of_simulated_data_says_so(simulated: Path, tmp_path: Path) -> None:
+    run_hpd("report", "--figures", "figures", "--simulated", "--basis", "computed", "--definition", "KATO_2017", "--source",
+            "institutional", home=simulated, cwd=tmp_path)  # fmt: skip
+    for name in ("bubble", "overview", "forest", "ttf"):
+        assert "SIMULATED DATA; " in (tmp_path / "figures" / f"{name}.svg").read_text("utf-8"), name
 
 
 def test_a_figure_of_what_is_not_there_names_what_is(published: Path, tmp_path: Path) -> None:

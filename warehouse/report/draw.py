@@ -67,12 +67,31 @@ def write_figures(frames: dict[str, pl.DataFrame], folder: Path, selected: dict[
         if shown.is_empty():
             continue
         drawn = spec(name, "#222", FONT, selected) | {"width": WIDTH, "background": "white"}
+        drawn["title"] = {
+            "text": _title(figure.by, selected),
+            "anchor": "start",
+            "fontSize": 12,
+            "fontWeight": "normal",
+        }
         drawn["datasets"] = {read: frames[read].to_dicts() for read in figure.reads}
         svg = vl_convert.vegalite_to_svg(drawn)
         _write(folder / f"{name}.svg", _with_font(svg).encode())
         # a pixel of an SVG is 1/96 inch, here it is taken for 1/72
         _write(folder / f"{name}.png", vl_convert.svg_to_png(svg, scale=72 / 96, ppi=DPI))
     return n_rows
+
+
+def _title(by: tuple[str, ...], selected: dict[str, Any]) -> str:
+    """What the rows of a figure were chosen by: a figure goes about without the words beside it."""
+    words = {
+        "cancer_type_code": selected["cancer_type_code"],
+        "hpd_definition": f"hyperprogression: {selected['hpd_definition']}",
+        "basis": {"reported": "as reported", "computed": "computed from patients"}[selected["basis"]],
+        "gene_set": f"amplified: {selected['gene_set']}",
+        "source_class": {"tcga": "TCGA"}.get(selected["source_class"], selected["source_class"]),
+    }
+    told = "; ".join(words[column] for column in words if column in by)
+    return f"SIMULATED DATA; {told}" if selected["is_simulated"] else told
 
 
 def _write(path: Path, content: bytes) -> None:

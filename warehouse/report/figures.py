@@ -99,8 +99,9 @@ AMPLIFIED = [
 
 def bubble(rows: list[Spec]) -> Spec:
     """Incidence against amplification, a bubble per cancer type, with both intervals and the regression of the mart."""
-    x = _percent("amplified_fraction", "Amplified, of assayed tumours")
-    y = _percent("pooled_incidence", "Hyperprogression, of evaluable patients")
+    x = _percent("amplified_fraction", "Amplified, of assayed")
+    x["scale"] = {"zero": True}
+    y = _percent("pooled_incidence", "Hyperprogression, pooled")
     counted = "datum.is_counted"
     line = {"data": {"name": "line"}, "transform": rows}
     return {

@@ -25,14 +25,13 @@
     const names = Object.keys(column), n = names.length ? column[names[0]].length : 0;
     data[name] = Array.from({ length: n }, (_, i) => Object.fromEntries(names.map(key => [key, column[key][i]])));
   }
-  const described = {};
-  for (const row of data.dictionary) described[row.column_name] ??= row.description;
+  const described = Object.fromEntries(data.dictionary.map(row => [`${row.mart}.${row.column_name}`, row.description]));
 
   // --- numbers as people read them; null is not known ---
 
   const count = v => v === null ? "–" : v.toLocaleString("en-US");
   const percent = v => v === null ? "–" : (100 * v).toFixed(1) + "%";
-  const number = v => v === null ? "–" : v === "inf" ? "∞" : Number(v.toPrecision(3)).toLocaleString("en-US", { maximumSignificantDigits: 3 });
+  const number = v => v === null ? "–" : v === "inf" ? "∞" : v === "-inf" ? "−∞" : Number(v.toPrecision(3)).toLocaleString("en-US", { maximumSignificantDigits: 3 });
   const p = v => v !== null && v < 0.001 ? "< 0.001" : number(v);
   const bare = v => (100 * v).toFixed(1);
   const between = (low, high, as) => low === null && high === null ? "–" : `${as(low)}–${as(high)}`;
@@ -56,94 +55,107 @@
 
   const HPD = of("HPD / evaluable", "n_hpd", "n_evaluable");
   const POOLED = share("pooled (95 % CI)", "pooled_incidence", "pooled_ci_low", "pooled_ci_high");
-  const PREDICTION = range("prediction", "prediction_low", "prediction_high");
+  const PREDICTION = range("95 % prediction", "prediction_low", "prediction_high");
   const CANCER = says("cancer", "cancer_type", "words");
+  const ruleOf = code => data.definitions.find(row => row.hpd_definition === code)?.rule ?? "not in the vocabulary";
+  const METHODS = {
+    glmm_logit_ml: "binomial-normal mixed model: the one shown everywhere", crude_wilson: "patients added up, Wilson interval",
+    crude_clopper_pearson: "patients added up, exact interval", iv_logit_fixed: "inverse variance of log odds, one true value",
+    iv_logit_dl: "inverse variance, DerSimonian-Laird", iv_logit_reml: "inverse variance, REML", iv_logit_pm: "inverse variance, Paule-Mandel",
+    iv_logit_reml_hksj: "inverse variance, REML, Hartung-Knapp interval", freeman_tukey_dl: "double arcsine, DerSimonian-Laird",
+    freeman_tukey_reml: "double arcsine, REML",
+  };
 
-  // dataset, by which choices its rows are chosen, and its columns; every download has all columns of the dataset
+  // mart whose words explain the columns, by which choices the rows are chosen, and columns; every download has all columns of the dataset
   const TABLES = {
-    main: { title: "Incidence beside amplification", by: ["is_simulated", "basis", "hpd_definition", "gene_set"], columns: [
-      CANCER, whole("reports pooled", "n_reports_pooled"), HPD, POOLED, PREDICTION,
-      of("TCGA amplified / assayed", "tcga_n_amplified", "tcga_n_assayed"),
+    main: { mart: "hpd_amplification_by_cancer", title: "Incidence beside amplification", by: ["is_simulated", "basis", "hpd_definition", "gene_set"], columns: [
+      CANCER, POOLED, HPD, whole("reports pooled", "n_reports_pooled"),
       share("TCGA (95 % CI)", "tcga_amplified_fraction", "tcga_amplified_ci_low", "tcga_amplified_ci_high"),
-      of("institutional amplified / assayed", "institutional_n_amplified", "institutional_n_assayed"),
+      of("TCGA amplified / assayed", "tcga_n_amplified", "tcga_n_assayed"),
       share("institutional (95 % CI)", "institutional_amplified_fraction", "institutional_amplified_ci_low", "institutional_amplified_ci_high"),
-      says("institutional source", "institutional_source")] },
-    reports: { title: "Reports of this cancer type", by: ["is_simulated", "cancer_type_code"],
+      of("institutional amplified / assayed", "institutional_n_amplified", "institutional_n_assayed"),
+      says("its source", "institutional_source"), says("its unit", "institutional_unit"), PREDICTION] },
+    reports: { mart: "hpd_reports", title: "Reports of this cancer type", by: ["is_simulated", "cancer_type_code"],
       also: (row, chosen) => chosen.hpd_definition === "ANY_PUBLISHED" || row.hpd_definition === chosen.hpd_definition,
       columns: [
         link("report", "report_id", "doi", "source_url"), says("author", "first_author"), year("year", "publication_year"),
         says("definition", "hpd_definition"), says("drugs", "agents", "words"), HPD,
         share("incidence (95 % CI)", "hpd_incidence", "hpd_ci_low", "hpd_ci_high"),
-        share("as printed", "hpd_incidence_reported"), says("in the pool of any", "in_any_pool"),
-        says("in that of its definition", "in_definition_pool"), says("why not", "pool_exclusion_reason", "words")] },
-    methods: { title: "Ways of pooling", by: ["is_simulated", "basis", "hpd_definition", "cancer_type_code"], columns: [
-      says("method", "method", "words"), whole("reports", "n_reports_pooled"), HPD, POOLED, PREDICTION, real("τ²", "tau2"),
+        share("as printed", "hpd_incidence_reported"), says("HPD counted from the percentage", "is_n_hpd_derived"),
+        says("in the pool of any definition", "in_any_pool"), says("in the pool of its own", "in_definition_pool"),
+        says("why not", "pool_exclusion_reason", "words")] },
+    methods: { mart: "hpd_incidence_methods", title: "Ways of pooling", by: ["is_simulated", "basis", "hpd_definition", "cancer_type_code"], columns: [
+      { label: "method", from: ["method"], style: "words", text: ([v]) => METHODS[v] ? `${METHODS[v]} (${v})` : words(v) }, whole("reports", "n_reports_pooled"), HPD, POOLED, PREDICTION, real("τ²", "tau2"),
       real("I², %", "i2"), says("note", "note", "words")] },
-    definitions: { title: "Definitions", from: "incidence", order: "definition_row", by: ["is_simulated", "basis", "cancer_type_code"], columns: [
+    definitions: { mart: "hpd_incidence", title: "Definitions", from: "incidence", order: "definition_row", by: ["is_simulated", "basis", "cancer_type_code"], columns: [
       says("definition", "hpd_definition"), whole("reports", "n_reports"), whole("pooled", "n_reports_pooled"), HPD, POOLED,
-      PREDICTION, range("lowest and highest report", "reported_incidence_low", "reported_incidence_high")] },
-    agreement: { title: "Two definitions, the same patients", by: ["is_simulated"], columns: [
+      PREDICTION, range("lowest and highest as printed", "reported_incidence_low", "reported_incidence_high"),
+      { label: "rule", from: ["hpd_definition"], style: "words", text: ([v]) => ruleOf(v) }] },
+    agreement: { mart: "hpd_by_definition", title: "Two definitions, the same patients", by: ["is_simulated"], columns: [
       says("trial", "trial_id"), says("treatment", "treatment_class"), says("definition", "hpd_definition"),
       says("other", "other_definition"), whole("patients", "n_patients"), whole("both evaluable", "n_both_evaluable"),
       whole("HPD", "n_hpd"), whole("HPD, other", "n_hpd_other"), whole("by both", "n_hpd_both"), whole("by either", "n_hpd_either"),
       real("κ", "agreement_kappa")] },
-    ttf: { title: "Treatment failure", by: ["is_simulated", "hpd_definition"], columns: [
+    ttf: { mart: "ttf_sensitivity", title: "Treatment failure", by: ["is_simulated", "hpd_definition"], columns: [
       says("trial", "trial_id"), says("failure is", "ttf_event"), real("within, days", "ttf_cut_days"), whole("patients", "n_patients"),
       HPD, share("incidence (95 % CI)", "hpd_incidence", "hpd_ci_low", "hpd_ci_high")] },
-    evaluability: { title: "Outcome and reason", by: ["is_simulated", "hpd_definition"], columns: [
+    evaluability: { mart: "hpd_evaluability", title: "Outcome and reason", by: ["is_simulated", "hpd_definition"], columns: [
       says("trial", "trial_id"), CANCER, says("treatment", "treatment_class"), says("outcome", "outcome"),
       says("reason", "reason", "words"), whole("patients", "n_patients")] },
-    amplification: { title: "Amplification, every cancer type", by: ["is_simulated", "gene_set"], columns: [
+    amplification: { mart: "amplification_by_cancer", title: "Amplification, every cancer type", by: ["is_simulated", "gene_set"], columns: [
       CANCER, says("source", "source"), says("unit", "unit"), whole("studies", "n_studies"), whole("all samples", "n_samples_all"),
       of("amplified / assayed", "n_amplified", "n_assayed"),
       share("fraction (95 % CI)", "amplified_fraction", "amplified_ci_low", "amplified_ci_high"), says("calls", "call_method", "words")] },
-    association: { title: "Association across cancer types",
+    association: { mart: "hpd_amplification_association", title: "Association across cancer types",
       by: ["is_simulated", "basis", "hpd_definition", "gene_set", "source_class"], columns: [
       says("left out", "left_out_cancer_type_code"), whole("cancer types", "n_cancers"),
       ratio("Spearman ρ (95 % CI)", "spearman", "spearman_low", "spearman_high"), chance("p", "spearman_p"),
       ratio("slope, log odds per 10 points (95 % CI)", "slope", "slope_low", "slope_high"), chance("p of slope", "slope_p"),
       real("Pearson", "pearson"), real("Pearson, weighted", "pearson_weighted")] },
-    two_by_two: { title: "Two-by-two tables", by: ["is_simulated"], columns: [
+    two_by_two: { mart: "hpd_by_amplification_status", title: "Two-by-two tables", by: ["is_simulated"], columns: [
       link("report", "report_id", "doi", "source_url"), CANCER, says("genes", "gene_set"), says("altered by", "alteration"),
       says("outcome", "outcome"), says("definition", "hpd_definition"), of("outcome / altered", "n_altered_with_outcome", "n_altered"),
       of("outcome / unaltered", "n_unaltered_with_outcome", "n_unaltered"),
       ratio("odds ratio (95 % CI)", "odds_ratio", "odds_ratio_ci_low", "odds_ratio_ci_high"), chance("p", "fisher_p"),
       says("all four cells", "is_complete")] },
-    two_by_two_pooled: { title: "All tables together (Mantel-Haenszel)", by: ["is_simulated"], columns: [
+    two_by_two_pooled: { mart: "hpd_by_amplification_pooled", title: "All tables together (Mantel-Haenszel)", by: ["is_simulated"], columns: [
       says("basis", "basis"), says("definition", "hpd_definition"), says("genes", "gene_set"), whole("tables", "n_strata"),
       whole("altered, outcome", "n_altered_with_outcome"), whole("altered, none", "n_altered_without_outcome"),
       whole("unaltered, outcome", "n_unaltered_with_outcome"), whole("unaltered, none", "n_unaltered_without_outcome"),
       ratio("odds ratio (95 % CI)", "odds_ratio", "odds_ratio_ci_low", "odds_ratio_ci_high"), chance("p", "mantel_haenszel_p")] },
-    by_year: { title: "Reports up to a year", by: ["is_simulated", "hpd_definition", "cancer_type_code"], columns: [
+    by_year: { mart: "hpd_incidence_by_year", title: "Reports up to a year", by: ["is_simulated", "hpd_definition", "cancer_type_code"], columns: [
       year("up to", "up_to_year"), whole("reports", "n_reports_pooled"), HPD, POOLED, PREDICTION, real("τ²", "tau2"), real("I², %", "i2"),
       says("note", "note", "words")] },
-    attrition: { title: "Steps and reasons", by: [], columns: [
+    attrition: { mart: "attrition", title: "Steps and reasons", by: [], columns: [
       says("evidence", "evidence"), says("origin", "data_origin"), says("step", "step"), says("reason", "reason", "words"),
       whole("rows", "n_rows"), whole("patients", "n_patients")] },
-    reference: { title: "Ju 2019, and here", by: [], columns: [
-      says("quantity", "quantity"), CANCER, says("genes", "gene_set"), says("printed", "printed_as"), of("here", "our_numerator", "our_denominator"),
+    reference: { mart: "reference_study", title: "Ju 2019, and here", by: [], columns: [
+      says("quantity", "quantity"), CANCER, says("genes", "gene_set"), says("printed", "printed_as"), of("here, counts", "our_numerator", "our_denominator"),
       { label: "here", from: ["our_value", "unit"], number: true, text: ([v, unit]) => unit === "fraction" ? percent(v) : count(v) },
       says("note", "note", "words")] },
-    quality: { title: "Rejected and flagged rows", by: [], columns: [
+    quality: { mart: "data_quality", title: "Rejected and flagged rows", by: [], columns: [
       says("file", "source_file", "words"), says("table", "table_name"), says("severity", "severity"), says("rule", "rule", "words"),
       says("column", "column_name"), whole("rows", "n_rows"), whole("first line", "first_line"), whole("last line", "last_line")] },
-    inputs: { title: "Inputs of this release", by: [], columns: [
+    inputs: { mart: "release_inputs", title: "Inputs of this release", by: [], columns: [
       says("file", "source_file", "words"), says("table", "table_name"), says("origin", "data_origin"), whole("rows read", "rows_read"),
       whole("loaded", "rows_loaded"), whole("rejected", "rows_rejected"), whole("bytes", "n_bytes"), says("SHA-256", "sha256", "code")] },
-    dictionary: { title: "Columns of the marts", by: [], columns: [
+    dictionary: { mart: "data_dictionary", title: "Columns of the marts", by: [], columns: [
       says("mart", "mart"), says("column", "column_name"), says("unit", "unit"), says("what it says", "description", "words")] },
   };
 
   // --- what is chosen: the address remembers it, so that a view can be sent to somebody ---
 
   const DEFAULT = JSON.parse($("specs").textContent).selected;
-  const chosen = { ...DEFAULT };
-  for (const [key, value] of new URLSearchParams(location.hash.slice(1))) {
-    if (key in chosen) chosen[key] = key === "is_simulated" ? value === "true" : value;
-  }
+  // what somebody asked for, and what of it is there: another definition may lack the cancer type, and the next one have it
+  const wanted = { ...DEFAULT }, chosen = {};
+  const readAddress = () => {
+    Object.assign(wanted, DEFAULT);
+    for (const [key, value] of new URLSearchParams(location.hash.slice(1))) {
+      if (key in wanted) wanted[key] = key === "is_simulated" ? value === "true" : value;
+    }
+  };
   const distinct = (rows, key) => [...new Set(rows.map(row => row[key]))];
   const match = (row, keys) => keys.every(key => row[key] === chosen[key]);
-  const known = rows => rows.filter(row => row.pooled_incidence !== null);
 
   // what can be chosen, each within what was chosen before it
   const OPTIONS = {
@@ -153,13 +165,13 @@
       .sort((a, b) => (b === "ANY_PUBLISHED") - (a === "ANY_PUBLISHED") || a.localeCompare(b)),
     gene_set: () => distinct(data.amplification.filter(row => match(row, ["is_simulated"])), "gene_set").sort(),
     source_class: () => distinct(data.amplification.filter(row => match(row, ["is_simulated"])), "source_class").sort().reverse(),
-    cancer_type_code: () => {
-      const rows = data.incidence.filter(row => match(row, ["is_simulated", "basis", "hpd_definition"]));
-      return distinct((known(rows).length ? known(rows) : rows).toSorted((a, b) => a.cancer_type.localeCompare(b.cancer_type)), "cancer_type_code");
-    },
+    cancer_type_code: () => distinct(
+      data.incidence.filter(row => match(row, ["is_simulated", "basis", "hpd_definition"])).toSorted((a, b) => a.cancer_type.localeCompare(b.cancer_type)),
+      "cancer_type_code"),
   };
   // a choice that is not there gives way to the default, and that to the one with most behind it
   function settle() {
+    Object.assign(chosen, wanted);
     for (const [key, options] of Object.entries(OPTIONS)) {
       const there = options();
       if (there.includes(chosen[key]) || !there.length) continue;
@@ -174,8 +186,11 @@
     basis: { title: "Incidence", name: v => v === "reported" ? "as reported" : "computed from patients" },
     gene_set: { title: "Gene set", name: v => v },
     source_class: { title: "Amplification in", name: v => v === "tcga" ? "TCGA" : v },
-    hpd_definition: { title: "Definition of HPD", select: true, name: v => v === "ANY_PUBLISHED" ? "any published (pooled)" : v },
-    cancer_type_code: { title: "Cancer type", select: true, name: v => data.incidence.find(row => row.cancer_type_code === v)?.cancer_type ?? v },
+    hpd_definition: { title: "Definition of HPD", select: true, name: v => v === "ANY_PUBLISHED" ? "ANY_PUBLISHED: any of them" : v },
+    cancer_type_code: { title: "Cancer type", select: true, name: v => {
+      const row = data.incidence.find(row => row.cancer_type_code === v && match(row, ["is_simulated", "basis", "hpd_definition"]));
+      return !row ? v : row.cancer_type + (row.is_suppressed ? " (suppressed)" : row.n_reports_pooled ? "" : " (not pooled)");
+    } },
   };
 
   function showChoices() {
@@ -199,7 +214,7 @@
   // --- tables ---
 
   const FORMULA = /^[\s'"]*[=+\-@\t\r]/;
-  const PAGE = 20;
+  const PAGE = 20, PRINTED = 500;
 
   function csv(rows) {
     const names = Object.keys(rows[0] ?? {}).filter(name => !/(^|_)row$|^is_drawn$|^is_all_trials$/.test(name));
@@ -219,8 +234,8 @@
   }
 
   function table(place) {
-    const id = place.dataset.table, { title, from, by, also, order, columns } = TABLES[id];
-    const state = { sort: null, down: false, filter: "", page: 0 };
+    const id = place.dataset.table, { mart, title, from, by, also, order, columns } = TABLES[id];
+    const state = { sort: null, down: false, filter: "", page: 0, size: PAGE };
     const all = order ? data[from ?? id].toSorted((a, b) => a[order].localeCompare(b[order])) : data[from ?? id];
     const shown = () => {
       let rows = all.filter(row => match(row, by) && (!also || also(row, chosen)));
@@ -239,16 +254,17 @@
       }
       return rows;
     };
-    const counted = el("span", { class: "count", role: "status" });
+    const counted = el("span", { class: "count" });
     const filter = el("input", { type: "search", placeholder: "filter", "aria-label": `Filter: ${title}`,
-      oninput: event => { state.filter = event.target.value; state.page = 0; draw(); } });
+      oninput: event => { state.filter = event.target.value; state.page = 0; draw(); announce(); } });
+    const announce = () => { $("announced").textContent = `${title}: ${counted.textContent}`; };
     const download = el("button", { type: "button", onclick: () => save(`${id}.csv`, csv(shown())) }, "CSV");
     download.setAttribute("aria-label", `Download as CSV: ${title}`);
-    const back = el("button", { type: "button", "aria-label": `Previous rows: ${title}`, onclick: () => { state.page -= 1; draw(); } }, "‹");
-    const on = el("button", { type: "button", "aria-label": `Next rows: ${title}`, onclick: () => { state.page += 1; draw(); } }, "›");
+    const back = el("button", { type: "button", "aria-label": `Previous rows: ${title}`, onclick: () => { state.page -= 1; draw(); announce(); } }, "‹");
+    const on = el("button", { type: "button", "aria-label": `Next rows: ${title}`, onclick: () => { state.page += 1; draw(); announce(); } }, "›");
     const head = el("tr"), body = el("tbody");
     const heads = columns.map((column, i) => {
-      const tip = described[column.from[0]];
+      const tip = described[`${mart}.${column.from[0]}`];
       const button = el("button", { type: "button", title: tip, onclick: () => {
         state.down = state.sort === i && !state.down; state.sort = i; draw();
       } }, column.label);
@@ -261,27 +277,32 @@
         el("table", {}, el("caption", {}, title), el("thead", {}, head), body)));
 
     function draw() {
-      const rows = shown(), pages = Math.max(1, Math.ceil(rows.length / PAGE));
+      const rows = shown(), pages = Math.max(1, Math.ceil(rows.length / state.size));
       state.page = Math.min(Math.max(state.page, 0), pages - 1);
-      const first = state.page * PAGE, page = rows.slice(first, first + PAGE);
-      counted.textContent = rows.length > PAGE ? `rows ${first + 1}–${first + page.length} of ${count(rows.length)}`
+      const first = state.page * state.size, page = rows.slice(first, first + state.size);
+      counted.textContent = rows.length > state.size ? `rows ${first + 1}–${first + page.length} of ${count(rows.length)}`
         : `${count(rows.length)} row${rows.length === 1 ? "" : "s"}`;
+      if (state.filter) counted.textContent += ` with “${state.filter}”`;
       back.hidden = on.hidden = pages === 1;
       back.disabled = state.page === 0;
       on.disabled = state.page === pages - 1;
       heads.forEach((th, i) => i === state.sort ? th.setAttribute("aria-sort", state.down ? "descending" : "ascending") : th.removeAttribute("aria-sort"));
       body.replaceChildren(...page.map(row => el("tr", {}, ...columns.map(column => {
         const values = column.from.map(key => row[key] ?? null);
-        const blank = row.is_suppressed === true && values.every(value => value === null) && column.number;
+        // a count of few patients is kept back; what is not known of tumours, or of one report, is not
+        const blank = row.is_suppressed === true && column.number && values[0] === null && !/^(tcga|institutional|prediction)_/.test(column.from[0]);
         const text = blank ? "suppressed" : column.text(values), href = column.href?.(row);
         const cell = el("td", { class: [column.number && "number", column.style].filter(Boolean).join(" ") || null,
           "data-columns": column.from.join(" "), "data-values": JSON.stringify(values) },
           href ? el("a", { href, rel: "noreferrer" }, text) : text);
         return cell;
       }))));
-      if (!page.length) body.append(el("tr", {}, el("td", { colspan: columns.length }, "Nothing for this choice.")));
+      if (!page.length) body.append(el("tr", {}, el("td", { colspan: columns.length }, state.filter ? "Nothing matches the filter." : "Nothing for this choice.")));
     }
-    return { draw: () => { state.page = 0; draw(); } };
+    return {
+      draw: () => { state.page = 0; draw(); },
+      print: isPrinted => { state.size = isPrinted ? PRINTED : PAGE; draw(); },
+    };
   }
 
   // --- figures ---
@@ -308,7 +329,9 @@
     return {
       draw: async () => {
         const rows = data[reads[0]].filter(row => match(row, by) && needs.every(key => row[key] !== null && row[key] !== false));
+        const wasHidden = plot.hidden;
         plot.hidden = rows.length === 0;
+        place.querySelector("figcaption")?.toggleAttribute("hidden", plot.hidden);
         none.hidden = rows.length > 0;
         place.dataset.rows = rows.length;
         if (!rows.length) return;  // a figure of nothing has no size
@@ -316,6 +339,7 @@
         for (const key of Object.keys(DEFAULT)) view.signal(key, chosen[key]);
         view.signal("narrow", narrow.matches);
         if (step) view.height(step * distinct(rows, line).length);
+        if (wasHidden) window.dispatchEvent(new Event("resize"));  // what was hidden had no width to be as wide as
         await view.resize().runAsync();
       },
     };
@@ -334,13 +358,19 @@
     $("simulated").hidden = chosen.is_simulated !== true;
     const name = LABELS.cancer_type_code.name(chosen.cancer_type_code);
     for (const place of document.querySelectorAll(".cancer")) place.textContent = name;
+    $("line").hidden = !data.line.some(row => match(row, ["is_simulated", "basis", "hpd_definition", "gene_set", "source_class"]));
+    const sources = chosen.source_class === "tcga" ? [] : distinct(
+      data.main.filter(row => row.has_amplification && row.pooled_incidence !== null && row.institutional_source !== null
+        && match(row, ["is_simulated", "basis", "hpd_definition", "gene_set"]))
+        .map(row => ({ name: `${row.institutional_source} (counts ${row.institutional_unit}s)` })), "name");
+    $("sources").textContent = sources.length ? `Amplification from ${sources.join(", ")}. ` : "";
     const pooled = data.incidence.find(row => match(row, ["is_simulated", "basis", "hpd_definition", "cancer_type_code"]));
     const i2 = pooled?.i2 ?? null;
-    $("heterogeneity").textContent = !pooled || pooled.pooled_incidence === null ? "No report is pooled under this choice."
+    $("heterogeneity").textContent = pooled?.is_suppressed ? "Suppressed: too few patients to be shown." : !pooled || pooled.pooled_incidence === null ? "No report is pooled under this choice."
       : `Pooled ${percent(pooled.pooled_incidence)} (95 % CI ${between(pooled.pooled_ci_low, pooled.pooled_ci_high, bare)}) from ${count(pooled.n_reports_pooled)} `
         + `report${pooled.n_reports_pooled === 1 ? "" : "s"}, ${count(pooled.n_hpd)} of ${count(pooled.n_evaluable)} patients; ${pooled.pooling_method}. `
         + (i2 === null ? "" : `Heterogeneity: I² ${number(i2)} %, τ² ${number(pooled.tau2)}, Q ${number(pooled.heterogeneity_q)}, p ${p(pooled.heterogeneity_p)}. `)
-        + (pooled.prediction_low === null ? "" : `The next report may find ${between(pooled.prediction_low, pooled.prediction_high, percent)} (prediction interval). `)
+        + (pooled.prediction_low === null ? "" : `The true incidence behind a further report: ${between(pooled.prediction_low, pooled.prediction_high, percent)} (95 % prediction interval). `)
         + (pooled.small_study_p === null ? pooled.small_study_note ? `Small-study test: ${pooled.small_study_note}.` : "" : `Small-study test: p ${p(pooled.small_study_p)}.`);
   }
 
@@ -374,30 +404,30 @@
 
   // one drawing after the other, the last choice last
   function choose(change) {
-    Object.assign(chosen, change);
+    Object.assign(wanted, change);
     settle();
     history.replaceState(null, "", "#" + new URLSearchParams(Object.entries(chosen).filter(([key, value]) => value !== DEFAULT[key])));
     showChoices();
     showWords();
-    drawing = drawing.then(async () => {
+    drawing = drawing.catch(() => {}).then(async () => {
+      const drawn = JSON.stringify(chosen);
       for (const part of shown) await part.draw();
-      document.body.dataset.ready = JSON.stringify(chosen);
+      if (drawn === JSON.stringify(chosen)) document.body.dataset.ready = drawn;
     });
     return drawing;
   }
 
   for (const place of document.querySelectorAll("[data-needs]")) place.hidden = !data[place.dataset.needs].length;
+  readAddress();
   settle();
   showAttrition();
   showRelease();
   for (const place of document.querySelectorAll("[data-table]")) shown.push(table(place));
   for (const place of document.querySelectorAll("[data-figure]")) if (!place.closest("[hidden]")) shown.push(await figure(place));
   narrow.addEventListener("change", () => choose({}));
-  window.addEventListener("hashchange", () => {
-    Object.assign(chosen, DEFAULT);
-    for (const [key, value] of new URLSearchParams(location.hash.slice(1))) if (key in chosen) chosen[key] = key === "is_simulated" ? value === "true" : value;
-    choose({});
-  });
+  window.addEventListener("hashchange", () => { readAddress(); choose({}); });
+  window.addEventListener("beforeprint", () => shown.forEach(part => part.print?.(true)));
+  window.addEventListener("afterprint", () => shown.forEach(part => part.print?.(false)));
   await choose({});
 })().catch(error => {
   document.body.prepend(Object.assign(document.createElement("p"), { className: "banner", textContent: `This browser cannot show the whole page (${error.message}); any of the last three years can.` }));

@@ -85,7 +85,7 @@ def page(connection: duckdb.DuckDBPyConnection) -> str:
     parts = {
         "css": (HERE / "page.css").read_text("utf-8").replace("FONT", FONT),
         "js": (HERE / "page.js").read_text("utf-8"),
-        "data": _packed(json.dumps(_columns(frames), ensure_ascii=False, separators=(",", ":"))),
+        "data": _packed(json.dumps(_columns(frames), ensure_ascii=False, allow_nan=False, separators=(",", ":"))),
         "vega": _packed(vl_convert.javascript_bundle()),
         # in a script of JSON only "<" can end the script
         "specs": json.dumps({"figures": figures, "selected": SELECTED}).replace("<", "\\u003c"),
@@ -125,9 +125,9 @@ def _columns(frames: dict[str, pl.DataFrame]) -> dict[str, dict[str, list]]:
 
 
 def _json(value: Any) -> Any:
-    """JSON knows no infinity and no time."""
-    if isinstance(value, float) and math.isinf(value):
-        return "inf" if value > 0 else "-inf"
+    """JSON knows no infinity, no time, and nothing that is no number."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "inf" if value > 0 else "-inf"
     return value.isoformat(" ", "seconds") if isinstance(value, datetime) else value
 
 
