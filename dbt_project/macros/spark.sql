@@ -53,5 +53,5 @@
     {%- if env_var('HPD_COUNTS', '') and 'counts' in config.get('tags', []) -%}
         {%- set compiled_code = "select * from read_parquet('" ~ env_var('HPD_COUNTS') ~ '/' ~ model.alias ~ "/*.parquet')" -%}
     {%- endif -%}
-    {{ return(dbt_duckdb.duckdb__create_table_as(temporary, relation, compiled_code, language)) }}
+    {{ return(dbt.duckdb__create_table_as(temporary, relation, compiled_code, language, **kwargs)) }}
 {%- endmacro %}
