@@ -7,6 +7,7 @@ import json
 import sys
 import textwrap
 import time
+from collections import Counter
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -344,7 +345,7 @@ class _Run:
                     mark_build(connection, None, is_loaded=False)
                     take_audit(connection, landing)
                     mark_build(connection, None)
-                _build(light, self.settings, self.progress, self.inputs)
+                _build(light, self.settings, self.progress, self.inputs, tuple(counted.nodes))
             finally:
                 light.cancel()
                 self.progress.close()
@@ -360,8 +361,13 @@ class _Run:
         self.progress.done(f"published: release {release}")
 
 
-def _build(dbt, settings: Settings, progress: Progress, inputs: list[tuple[int, str]] | None = None) -> None:
-    """Build and test the marts from what is loaded (`inputs`, where they are known), and mark them as finished."""
+def _build(
+    dbt, settings: Settings, progress: Progress, inputs: list[tuple[int, str]] | None = None, also: tuple[str, ...] = ()
+) -> None:
+    """Build and test the marts from what is loaded (`inputs`, where they are known), and mark them as finished.
+
+    `also`: dbt's names of what was built and tested before, elsewhere.
+    """
     from warehouse.build import explain
     from warehouse.connection import open_build
     from warehouse.publish import fingerprint, loaded_inputs, mark_build
@@ -375,7 +381,8 @@ def _build(dbt, settings: Settings, progress: Progress, inputs: list[tuple[int, 
         loaded = loaded_inputs(connection)
         if inputs is not None and loaded != inputs:
             raise BuildError("ERROR other inputs were loaded meanwhile; nothing was published; run `hpd refresh` again")
-        mark_build(connection, fingerprint(loaded, settings), result.counts, result.tables)
+        built = Counter(name.partition(".")[0] for name in {*result.nodes, *also})
+        mark_build(connection, fingerprint(loaded, settings), built, result.tables)
     names = {"seed": "vocabularies", "model": "models", "test": "data tests"}
     counts = ", ".join(f"{result.counts.get(kind, 0)} {name}" for kind, name in names.items())
     progress.done(f"built: {counts}, all passed")
@@ -524,12 +531,16 @@ def load(inputs: tuple[str, ...], config: Path | None, genes: str, wait: float, 
 @wait_option
 def build(wait: float) -> None:
     """The second step alone: build and test the marts from what is loaded."""
+    from ingest.load import landed_elsewhere
     from warehouse.build import DbtBuild
     from warehouse.connection import open_build
     from warehouse.lock import writer_lock
 
     settings, progress = load_settings(), Progress()
-    open_build(settings, read_only=True).close()
+    with open_build(settings, read_only=True) as connection:
+        if landed_elsewhere(connection):
+            raise BuildError("ERROR the rows are in a landing zone, and build.duckdb has only what Spark counted; run "
+                             "`hpd refresh --engine spark`, or `hpd load` first to have them here")  # fmt: skip
     with writer_lock(settings, "build", wait) as lock:
         dbt = DbtBuild(settings, lock)
         try:

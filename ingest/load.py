@@ -143,6 +143,13 @@ def ensure_tables(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("; ".join(statements))
 
 
+def landed_elsewhere(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the audit tables speak of a landing zone, and the raw tables are empty."""
+    schema, table = LANDING.split(".")
+    found = "select 1 from duckdb_tables() where schema_name = ? and table_name = ?"
+    return bool(connection.execute(found, [schema, table]).fetchall())
+
+
 def _comment(table: RawTable, column: str) -> str:
     unit = table.metadata(column).get("unit")
     return str(table.schema.columns[column].description) + (f" Unit: {unit}." if unit else "")

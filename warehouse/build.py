@@ -65,6 +65,7 @@ class DbtBuild:
                 "HPD_HOME": str(settings.home),
                 "PYTHONPATH": str(PROJECT),
                 "HPD_DBT": "1",
+                "HPD_COUNTS": "",  # what Spark counted is asked for by name, never by a shell that still has it
                 **(environment or {}),
             },
             stdin=subprocess.PIPE,
@@ -135,7 +136,9 @@ def explain(result: BuildResult, settings: Settings, limit: int = 5) -> str:
 
 def _child(project: str, work: str, target: str, part: str) -> None:
     """The child's side: folder of the dbt project, folder for its targets and logs, target, and part to build."""
-    out, sys.stdout = sys.stdout, sys.stderr  # whatever dbt prints must not mix with the messages
+    # whatever dbt prints, and the Java machine that Spark starts, must not mix with the messages
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
 
     one_at_a_time = threading.Lock()  # dbt reports from several threads
 

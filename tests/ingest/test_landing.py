@@ -166,6 +166,7 @@ def test_after_spark_a_refresh_on_duckdb_loads_its_own_rows(home: Path) -> None:
         assert db.sql("select count(*) > 0, (select count(*) from raw.trials) from audit.loads").fetchall() == [
             (True, 0)
         ]
+    assert "only what Spark counted; run `hpd refresh --engine spark`" in run_hpd("build", home=home, status=1).stderr
     run_hpd("load", "bundled", home=home)
     with duckdb.connect(str(home / "build.duckdb"), read_only=True) as db:
         assert db.sql("select count(*) from raw.trials").fetchall() == [(66,)]
