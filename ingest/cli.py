@@ -7,13 +7,18 @@ import json
 import sys
 import textwrap
 import time
+from collections import Counter
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ingest.errors import BuildError, HpdError, printable
 from ingest.settings import Settings, hpd_version, load_settings
+
+if TYPE_CHECKING:
+    from ingest.landing import Landing
 
 CLEAN, FAILED, USAGE, WITH_REJECTS = 0, 1, 2, 3
 EVERY_SECONDS = 10  # between two lines of progress in a log
@@ -146,6 +151,14 @@ wait_option = click.option(
 )
 
 
+landing_option = click.option(
+    "--landing",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write the raw tables there, as Parquet for Spark.",
+)
+
+
 def _examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
@@ -180,13 +193,24 @@ def main(ctx: click.Context) -> None:
 @config_option
 @genes_option
 @wait_option
-def refresh(inputs: tuple[str, ...], config: Path | None, genes: str, wait: float) -> None:
+@click.option("--engine", type=click.Choice(["duckdb", "spark"]), default="duckdb", show_default=True,
+              help="What counts patients, samples and calls; the marts are the same.")  # fmt: skip
+@landing_option
+def refresh(
+    inputs: tuple[str, ...], config: Path | None, genes: str, wait: float, engine: str, landing: Path | None
+) -> None:
     """Load what changed, build and test the marts, publish them, print the answer.
 
     The warehouse then holds exactly these inputs; one that is no longer named is removed. Nothing changed: nothing
     is done. Whatever fails, the release in service stays in service.
     """
     settings, progress, started = load_settings(), Progress(), time.monotonic()
+    if engine == "spark":
+        from warehouse.spark import check_installed
+
+        check_installed()
+    elif landing:
+        raise click.UsageError("--landing is for --engine spark, and for hpd load")
     run = _Run(inputs, config, settings, progress, genes)
     published = run.published()
     if published:
@@ -206,13 +230,16 @@ def refresh(inputs: tuple[str, ...], config: Path | None, genes: str, wait: floa
     from warehouse.lock import writer_lock
 
     with writer_lock(settings, "refresh", wait) as lock:
-        dbt = DbtBuild(settings, lock)
-        try:
-            n_rejected = run.load()
-            _build(dbt, settings, progress, run.inputs)
-        finally:
-            dbt.cancel()
-            progress.close()
+        if engine == "spark":
+            n_rejected = run.count_on_spark(lock, landing or settings.landing, wait)
+        else:
+            dbt = DbtBuild(settings, lock)
+            try:
+                n_rejected = run.load()
+                _build(dbt, settings, progress, run.inputs)
+            finally:
+                dbt.cancel()
+                progress.close()
         run.publish()
     _print_flags(settings, progress)
     progress.done(f"done in {time.monotonic() - started:.1f} s")
@@ -269,12 +296,7 @@ class _Run:
         Raises:
             HpdError: an input cannot be read, or simulated data are on their way into the default warehouse.
         """
-        simulated = [item.file for item in self.items if item.spec.origin == "simulated"]
-        if simulated and self.settings.is_default:
-            raise HpdError(
-                f"ERROR {printable(simulated[0], 200)}: simulated data do not go into the default warehouse; give them "
-                "one of their own, e.g. HPD_HOME=simulated/home hpd refresh --config simulated/hpd.toml"
-            )
+        self._keep_simulated_apart()
         from ingest import load, pipeline
         from warehouse.connection import open_build
         from warehouse.publish import mark_build
@@ -292,6 +314,65 @@ class _Run:
             raise HpdError("\n".join([*map(str, report.failed), "nothing was built; the release in service stays"]))
         # a sample column that stands twice is told, and is no row
         return n_findings or sum(problem.level == "ERROR" for problem in report.problems)
+
+    def _keep_simulated_apart(self) -> None:
+        simulated = [item.file for item in self.items if item.spec.origin == "simulated"]
+        if simulated and self.settings.is_default:
+            raise HpdError(
+                f"ERROR {printable(simulated[0], 200)}: simulated data do not go into the default warehouse; give them "
+                "one of their own, e.g. HPD_HOME=simulated/home hpd refresh --config simulated/hpd.toml"
+            )
+
+    def land(self, folder: Path) -> tuple[Landing, int]:
+        """`load`, into a landing zone instead of the build database; returns it, and the same count."""
+        self._keep_simulated_apart()
+        from ingest.landing import Landing, land
+
+        landing = Landing(folder)
+        with _step(self.settings, "load") as facts:
+            report = land(self.items, landing, self.progress.step, self.settings.home)
+            facts.update(rows=report.rows_loaded, rejected=report.rows_rejected, failed=len(report.failed))
+        _print_report(report, self.progress, "landed")
+        if report.failed:
+            raise HpdError("\n".join([*map(str, report.failed), "nothing was built; the release in service stays"]))
+        return landing, landing.n_findings or sum(problem.level == "ERROR" for problem in report.problems)
+
+    def count_on_spark(self, lock: int, folder: Path, wait: float) -> int:
+        """Land, count on Spark, and build the marts from the counts; returns what `load` does."""
+        from ingest.landing import take_audit
+        from ingest.load import ensure_tables
+        from warehouse.build import explain
+        from warehouse.connection import open_build
+        from warehouse.publish import mark_build
+        from warehouse.spark import heavy_build, landing_lock, light_build
+
+        with landing_lock(folder, self.settings, wait):
+            landing, n_rejected = self.land(folder)
+            landing.check()
+            heavy = heavy_build(self.settings, lock, landing.folder)
+            try:
+                with _step(self.settings, "spark") as facts:
+                    counted = heavy.run(self.progress.step)
+                    facts.update(counted.counts)
+                    if not counted.success:
+                        said = explain(counted, self.settings)
+                        raise BuildError(said + "\nnothing was published; the release in service stays")
+            finally:
+                heavy.cancel()
+            n_models, n_tests = counted.counts.get("model", 0), counted.counts.get("test", 0)
+            self.progress.done(f"counted on Spark: {n_models} models, {n_tests} data tests, all passed")
+            light = light_build(self.settings, lock, landing.folder)
+            try:
+                with open_build(self.settings) as connection:
+                    ensure_tables(connection)
+                    mark_build(connection, None, is_loaded=False)
+                    take_audit(connection, landing)
+                    mark_build(connection, None)
+                _build(light, self.settings, self.progress, self.inputs, tuple(counted.nodes))
+            finally:
+                light.cancel()
+                self.progress.close()
+        return n_rejected
 
     def publish(self) -> None:
         """Put the marts into service."""
@@ -313,8 +394,13 @@ def _write_report(settings: Settings, progress: Progress) -> None:
     progress.done(f"report: {printable(settings.report, 300)}")
 
 
-def _build(dbt, settings: Settings, progress: Progress, inputs: list[tuple[int, str]] | None = None) -> None:
-    """Build and test the marts from what is loaded (`inputs`, where they are known), and mark them as finished."""
+def _build(
+    dbt, settings: Settings, progress: Progress, inputs: list[tuple[int, str]] | None = None, also: tuple[str, ...] = ()
+) -> None:
+    """Build and test the marts from what is loaded (`inputs`, where they are known), and mark them as finished.
+
+    `also`: dbt's names of what was built and tested before, elsewhere.
+    """
     from warehouse.build import explain
     from warehouse.connection import open_build
     from warehouse.publish import fingerprint, loaded_inputs, mark_build
@@ -329,7 +415,8 @@ def _build(dbt, settings: Settings, progress: Progress, inputs: list[tuple[int, 
         loaded = loaded_inputs(connection)
         if inputs is not None and loaded != inputs:
             raise BuildError("ERROR other inputs were loaded meanwhile; nothing was published; run `hpd refresh` again")
-        mark_build(connection, fingerprint(loaded, settings), result.counts, result.tables)
+        built = Counter(name.partition(".")[0] for name in {*result.nodes, *also})
+        mark_build(connection, fingerprint(loaded, settings), built, result.tables)
     names = {"seed": "vocabularies", "model": "models", "test": "data tests"}
     counts = ", ".join(f"{result.counts.get(kind, 0)} {name}" for kind, name in names.items())
     progress.done(f"built: {counts}, all passed")
@@ -461,19 +548,26 @@ def validate(inputs: tuple[str, ...], config: Path | None, genes: str) -> None:
     sys.exit(CLEAN if is_clean else WITH_REJECTS)
 
 
-@main.command(cls=_Writing, epilog=_examples("hpd load bundled my/trials.csv"))
+@main.command(cls=_Writing, epilog=_examples("hpd load bundled my/trials.csv", "hpd load --landing /data/landing"))
 @inputs_argument
 @config_option
 @genes_option
 @wait_option
-def load(inputs: tuple[str, ...], config: Path | None, genes: str, wait: float) -> None:
-    """The first step of refresh alone: load what changed into the build database."""
+@landing_option
+def load(inputs: tuple[str, ...], config: Path | None, genes: str, wait: float, landing: Path | None) -> None:
+    """The first step of refresh alone: load what changed into the build database, or into a landing zone."""
     from warehouse.lock import writer_lock
 
     settings = load_settings()
     run = _Run(inputs, config, settings, Progress(), genes)
-    with writer_lock(settings, "load", wait):
-        n_rejected = run.load()
+    if landing:
+        from warehouse.spark import landing_lock
+
+        with landing_lock(landing, settings, wait):
+            _, n_rejected = run.land(landing)
+    else:
+        with writer_lock(settings, "load", wait):
+            n_rejected = run.load()
     sys.exit(WITH_REJECTS if n_rejected else CLEAN)
 
 
@@ -481,12 +575,16 @@ def load(inputs: tuple[str, ...], config: Path | None, genes: str, wait: float) 
 @wait_option
 def build(wait: float) -> None:
     """The second step alone: build and test the marts from what is loaded."""
+    from ingest.load import landed_elsewhere
     from warehouse.build import DbtBuild
     from warehouse.connection import open_build
     from warehouse.lock import writer_lock
 
     settings, progress = load_settings(), Progress()
-    open_build(settings, read_only=True).close()
+    with open_build(settings, read_only=True) as connection:
+        if landed_elsewhere(connection):
+            raise BuildError("ERROR the rows are in a landing zone, and build.duckdb has only what Spark counted; run "
+                             "`hpd refresh --engine spark`, or `hpd load` first to have them here")  # fmt: skip
     with writer_lock(settings, "build", wait) as lock:
         dbt = DbtBuild(settings, lock)
         try:

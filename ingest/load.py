@@ -72,6 +72,7 @@ AUDIT_TABLES = {
     "audit.pseudonyms": (PSEUDONYMS, "key_id", "the key of the pseudonyms, by its checksum; at most one row"),
     "audit.rejected_rows": (REJECTED, "load_id, source_line, column_name, rule", "one rejected row and reason"),
 }
+LANDING = "audit.landing"  # there when Spark counts and the raw tables are empty (ingest/landing.py)
 CALLS_VIEW = """
 create or replace view raw.copy_number_calls as
 select p.study_id, s.sample_id, p.gene, p.calls[s.sample_number] / 2.0 as call, p._load_id, p._source_file, p._source_line
@@ -116,9 +117,15 @@ def ensure_tables(connection: duckdb.DuckDBPyConnection) -> None:
     expected = {
         name: [f"{c} {names.get(t, t)}" for c, (t, _) in columns.items()] for name, (columns, _) in wanted.items()
     }
-    if {n: existing.get(n) for n in wanted} == expected:
+    # its rows are in a landing zone, and the audit tables speak of them
+    is_elsewhere = LANDING in existing
+    if {n: existing.get(n) for n in wanted} == expected and not is_elsewhere:
         return
-    statements = ["create schema if not exists raw", "create schema if not exists audit"]
+    statements = [
+        "create schema if not exists raw",
+        "create schema if not exists audit",
+        f"drop table if exists {LANDING}",
+    ]
     for name, (columns, grain) in wanted.items():
         # dropped together: loads must not speak of rows that are gone
         statements.append(f"drop table if exists {name} cascade")
@@ -134,6 +141,13 @@ def ensure_tables(connection: duckdb.DuckDBPyConnection) -> None:
     statements += [f"comment on column raw.copy_number_calls.{c} is {_quoted(t)}" for c, t in CALLS_COLUMNS.items()]
     with transaction(connection):
         connection.execute("; ".join(statements))
+
+
+def landed_elsewhere(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the audit tables speak of a landing zone, and the raw tables are empty."""
+    schema, table = LANDING.split(".")
+    found = "select 1 from duckdb_tables() where schema_name = ? and table_name = ?"
+    return bool(connection.execute(found, [schema, table]).fetchall())
 
 
 def _comment(table: RawTable, column: str) -> str:

@@ -294,7 +294,7 @@ def run(
             with transaction(connection):
                 if item.file in before:
                     remove_item(connection, item.file)
-                _load(item, connection, report, say, pseudonyms)
+                load_item(item, connection, report, say, pseudonyms)
         except InputError as error:
             report.failed.append(error)
     named = {item.file for item in items}
@@ -321,13 +321,18 @@ def _parts(reader: ModuleType, item: Item, say: Callable[..., None]) -> Iterator
         raise InputError(without_samples(error.problem)) from None
 
 
-def _load(
+def load_item(
     item: Item,
     connection: duckdb.DuckDBPyConnection,
     report: Report,
     say: Callable[..., None],
     pseudonyms: Pseudonyms,
 ) -> None:
+    """Read, check and load one item; call it inside a transaction.
+
+    Raises:
+        InputError: it cannot be read.
+    """
     import duckdb
     import pandera
     import polars as pl

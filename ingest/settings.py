@@ -50,6 +50,11 @@ class Settings:
         return self.home / "releases"
 
     @property
+    def landing(self) -> Path:
+        """Where Spark reads the raw tables, unless another folder is named."""
+        return self.home / "landing"
+
+    @property
     def rolled_back(self) -> Path:
         """Remembers which build was taken out of service by hand."""
         return self.home / ".rolled_back.json"

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from ingest.errors import BuildError, printable
 from ingest.settings import PROJECT, Settings
 
+DUCKDB = "build"  # the target of profiles.yml that everybody uses
+
 
 @dataclass
 class BuildResult:
@@ -27,18 +29,45 @@ class BuildResult:
     counts: dict[str, int] = field(default_factory=dict)
     failed: list[dict] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)  # schema.name of every seed and model
+    nodes: list[str] = field(default_factory=list)  # dbt's names of all that was built and tested
 
 
 class DbtBuild:
     """A dbt build that is warmed up by `__init__` and started by `run`."""
 
-    def __init__(self, settings: Settings, lock: int) -> None:
-        """Start the child; it inherits `lock`, so that nobody writes while it still does."""
+    def __init__(
+        self,
+        settings: Settings,
+        lock: int,
+        target: str = DUCKDB,
+        part: str = "",
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        """Start the child; it inherits `lock`, so that nobody writes while it still does.
+
+        The `target` of profiles.yml, the `part` of the nodes to build (all, unless it is named) and what else profile
+        and macros are told by the `environment` are those of `hpd refresh --engine spark`.
+        """
         self._settings = settings
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  what dbt says aside is shown only if it dies
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "warehouse.build", str(settings.dbt_project), str(settings.dbt_work)],
-            env={**os.environ, "HPD_HOME": str(settings.home), "PYTHONPATH": str(PROJECT), "HPD_DBT": "1"},
+            [
+                sys.executable,
+                "-m",
+                "warehouse.build",
+                str(settings.dbt_project),
+                str(settings.dbt_work),
+                target,
+                part,
+            ],
+            env={
+                **os.environ,
+                "HPD_HOME": str(settings.home),
+                "PYTHONPATH": str(PROJECT),
+                "HPD_DBT": "1",
+                "HPD_COUNTS": "",  # what Spark counted is asked for by name, never by a shell that still has it
+                **(environment or {}),
+            },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
@@ -105,9 +134,11 @@ def explain(result: BuildResult, settings: Settings, limit: int = 5) -> str:
     return "\n".join(texts)
 
 
-def _child(project: str, work: str) -> None:
-    """The child's side: folder of the dbt project, folder for its targets and logs."""
-    out, sys.stdout = sys.stdout, sys.stderr  # whatever dbt prints must not mix with the messages
+def _child(project: str, work: str, target: str, part: str) -> None:
+    """The child's side: folder of the dbt project, folder for its targets and logs, target, and part to build."""
+    # whatever dbt prints, and the Java machine that Spark starts, must not mix with the messages
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
 
     one_at_a_time = threading.Lock()  # dbt reports from several threads
 
@@ -125,16 +156,24 @@ def _child(project: str, work: str) -> None:
 
     from dbt.cli.main import dbtRunner  # 1.6 s, the reason for this process
 
+    # a folder per target, or dbt parses the project anew whenever they take turns
+    folder = f"{work}/target" if target == DUCKDB else f"{work}/{target}"
     common = [
         "--quiet", "--project-dir", project, "--profiles-dir", project,
-        "--target-path", f"{work}/target", "--log-path", f"{work}/logs",
+        "--target-path", folder, "--log-path", f"{work}/logs", "--target", target,
     ]  # fmt: skip
     parsed = dbtRunner().invoke(["parse", *common])
-    import dbt_project.hpd_statistics  # noqa: F401  another second, while the inputs are being loaded
+    if target == DUCKDB:
+        import dbt_project.hpd_statistics  # noqa: F401  another second, while the inputs are being loaded
 
     if not parsed.success:
         tell(trouble=printable(parsed.exception, 2000))
         os._exit(1)
+    select = []
+    if part:
+        from warehouse.spark import nodes_of
+
+        select = ["--select", *nodes_of(part, parsed.result), "--indirect-selection", "empty"]
     started.wait()
 
     done, total = 0, 0
@@ -149,25 +188,28 @@ def _child(project: str, work: str) -> None:
 
     built = dbtRunner(manifest=parsed.result, callbacks=[on_event]).invoke(
         # unit tests examine the models, not the data: they are for those who change models
-        ["build", "--exclude-resource-type", "unit_test", *common]
+        ["build", "--exclude-resource-type", "unit_test", *select, *common]
     )
     if built.result is None:
         tell(trouble=printable(built.exception, 2000))
         os._exit(1)
     counts: dict[str, int] = {}
-    failed, tables = [], []
+    failed, tables, nodes = [], [], []
     for result in built.result.results:
         node, status = result.node, str(result.status)
         counts[node.resource_type.value] = counts.get(node.resource_type.value, 0) + 1
+        nodes.append(node.unique_id)
         if node.resource_type.value in ("seed", "model"):
             tables.append(f"{node.schema}.{node.alias}")
         if status in ("error", "fail", "runtime error"):
             failed.append({
                 "name": node.name, "resource_type": node.resource_type.value, "status": status,
-                "message": result.message, "path": node.original_file_path,
-                "sql": getattr(node, "compiled_code", None),
+                # without the stack of a Java machine
+                "message": (result.message or "").partition("\n\tat ")[0], "path": node.original_file_path,
+                "sql": getattr(node, "compiled_code", None) if target == DUCKDB else None,
             })  # fmt: skip
-    tell(result={"success": built.success, "counts": counts, "failed": failed, "tables": sorted(tables)})
+    told = {"success": built.success, "counts": counts, "failed": failed, "tables": sorted(tables), "nodes": nodes}
+    tell(result=told)
 
 
 if __name__ == "__main__":

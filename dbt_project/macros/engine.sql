@@ -13,7 +13,7 @@
 {#- The distinct values of a column, sorted, as one text. -#}
 {% macro text_list(column) %}{{ return(adapter.dispatch('text_list')(column)) }}{% endmacro %}
 {% macro default__text_list(column) -%} string_agg(distinct {{ column }}, ', ' order by {{ column }}) {%- endmacro %}
-{% macro spark__text_list(column) -%} array_join(array_sort(collect_set({{ column }})), ', ') {%- endmacro %}
+{% macro spark__text_list(column) -%} nullif(array_join(array_sort(collect_set({{ column }})), ', '), '') {%- endmacro %}
 
 {#- One row per item of a list column, as `item`, with its place in the list, 1 = first, as `item_number`. -#}
 {% macro unnest(relation, columns, list_column) %}{{ return(adapter.dispatch('unnest')(relation, columns, list_column)) }}{% endmacro %}
@@ -25,3 +25,11 @@
     select {{ columns }}, item, position + 1 as item_number
     from (select *, posexplode({{ list_column }}) as (position, item) from {{ relation }})
 {%- endmacro %}
+
+{#-
+    A factor of a product of up to three: wide enough that the product cannot overflow. Spark has 38 digits for the
+    whole product and drops decimals beyond them, so that there the factor must not ask for more than it needs.
+-#}
+{% macro wide(value) %}{{ return(adapter.dispatch('wide')(value)) }}{% endmacro %}
+{% macro default__wide(value) -%} cast({{ value }} as decimal(38, 5)) {%- endmacro %}
+{% macro spark__wide(value) -%} cast({{ value }} as decimal(12, 5)) {%- endmacro %}

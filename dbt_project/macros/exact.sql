@@ -6,6 +6,3 @@
 {% macro exact_days(value) -%}
     cast(case when abs({{ value }}) < 999999 then {{ value }} end as decimal(9, 3))
 {%- endmacro %}
-
-{#- A factor of a product of two or three: wide enough that the product cannot overflow. -#}
-{% macro wide(value) -%} cast({{ value }} as decimal(38, 5)) {%- endmacro %}

@@ -69,14 +69,14 @@ class Warehouse(RuleBasedStateMachine):
         items, failed, _ = pipeline.discover(pipeline.specs_from(paths, None), self.settings)
         assert failed == []
         loading = iter(range(len(items)))
-        load_item = pipeline._load
+        load_item = pipeline.load_item
 
         def load_or_die(*args: object) -> None:
             load_item(*args)  # its rows are written, and not yet committed
             if next(loading) == killed_in:
                 raise Killed
 
-        self.patch.setattr(pipeline, "_load", load_or_die)
+        self.patch.setattr(pipeline, "load_item", load_or_die)
         try:
             with open_build(self.settings) as build:
                 ensure_tables(build)
@@ -85,7 +85,7 @@ class Warehouse(RuleBasedStateMachine):
                 mark_build(build, None)
                 assert report.failed == []
         finally:
-            self.patch.setattr(pipeline, "_load", load_item)
+            self.patch.setattr(pipeline, "load_item", load_item)
 
     @rule()
     def loads(self) -> None:

@@ -112,7 +112,7 @@ final as (
             when unknown_reason is not null then unknown_reason
             else
                 'still without the event on day '
-                || cast(cast(floor(ttf_days) as integer) as varchar)
+                || cast(cast(floor(ttf_days) as integer) as string)
                 || ', before the cut'
         end as reason,
         not_evaluable_reason as scan_reason,

@@ -51,7 +51,7 @@ computed as (
         n_amplified,
         n_partially_assayed_amplified,
         call_method,
-        cast(null as varchar) as source_reference,
+        cast(null as string) as source_reference,
         input_number
     from {{ ref('cleaned_sample_counts') }}
 

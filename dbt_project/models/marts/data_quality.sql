@@ -15,7 +15,7 @@ with rejected as (
             else '(a sample)'
         end as column_name,
         source_line,
-        cast(source_line as varchar) as row_name
+        cast(source_line as string) as row_name
     from {{ ref('stg_rejected_rows') }}
 
 ),
@@ -26,7 +26,7 @@ reports as (
         source_file,
         'trials' as table_name,
         source_line,
-        cast(source_line as varchar) as row_name,
+        cast(source_line as string) as row_name,
         flags
     from {{ ref('cleaned_reports') }}
 
@@ -38,7 +38,7 @@ counts as (
         source_file,
         'amplification_counts' as table_name,
         source_line,
-        cast(source_line as varchar) as row_name,
+        cast(source_line as string) as row_name,
         flags
     from {{ ref('cleaned_amplification_counts') }}
 
@@ -50,7 +50,7 @@ two_by_two as (
         source_file,
         'hpd_by_amplification' as table_name,
         source_line,
-        cast(source_line as varchar) as row_name,
+        cast(source_line as string) as row_name,
         flags
     from {{ ref('cleaned_hpd_by_amplification') }}
 

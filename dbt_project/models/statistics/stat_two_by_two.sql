@@ -142,7 +142,7 @@ final as (
         coalesce(cancer_types.cancer_type, 'Not in the vocabulary') as cancer_type_reported,
         computed.gene_set,
         'amplification' as alteration,
-        cast(null as varchar) as assay,
+        cast(null as string) as assay,
         'HPD (' || computed.hpd_definition || ')' as outcome,
         computed.hpd_definition,
         'computed' as basis,
@@ -154,9 +154,9 @@ final as (
         {{ fraction('computed.n_unaltered_with_outcome', 'computed.n_unaltered') }}
             as unaltered_outcome_fraction,
         not computed.is_suppressed as is_complete,
-        cast(null as varchar) as pmid,
-        cast(null as varchar) as doi,
-        cast(null as varchar) as source_url,
+        cast(null as string) as pmid,
+        cast(null as string) as doi,
+        cast(null as string) as source_url,
         computed.data_origin,
         computed.is_simulated,
         computed.is_suppressed

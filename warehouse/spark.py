@@ -1,0 +1,88 @@
+"""`hpd refresh --engine spark`: the models of rows are built on Spark, from the landing zone, by the dbt project as it is;
+what they count is loaded into build.duckdb, where statistics, marts and publication go on as always.
+
+Nothing else imports pyspark or dbt-spark, and here only dbt does, in the process that builds.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+from ingest.errors import HpdError, printable
+from ingest.settings import Settings
+from warehouse.build import DUCKDB, DbtBuild
+from warehouse.lock import writer_lock
+
+JAVA = 17
+HEAVY, LIGHT = "heavy", "light"
+
+
+def nodes_of(part: str, manifest) -> list[str]:  # dbt's own manifest
+    """Names of the models, seeds and tests that an engine builds.
+
+    Spark (`HEAVY`) has the models tagged `counts` in dbt_project.yml and all that they are made of; DuckDB (`LIGHT`)
+    everything else, those counts once more, as they are loaded into it, and views of audit tables, which it has. A
+    test belongs to every engine that has all it looks at; one that looks at patients and at pooled marts has none.
+    """
+    nodes = manifest.nodes
+    counts = {name for name, node in nodes.items() if node.resource_type == "model" and "counts" in node.tags}
+    heavy, unseen = set(), list(counts)
+    while unseen:
+        if (name := unseen.pop()) in nodes and name not in heavy:
+            heavy.add(name)
+            unseen += nodes[name].depends_on_nodes
+    audit = {name for name, source in manifest.sources.items() if source.source_name == "audit"}
+    of_audit = {
+        name for name in heavy if nodes[name].depends_on_nodes and audit.issuperset(nodes[name].depends_on_nodes)
+    }
+    everything = {name for name, node in nodes.items() if node.resource_type in ("model", "seed")}
+    if part == HEAVY:
+        built, readable = heavy, heavy | manifest.sources.keys()
+    else:
+        built = everything - heavy | counts | of_audit | {name for name in heavy if nodes[name].resource_type == "seed"}
+        readable = built | audit
+    tests = {name for name, n in nodes.items() if n.resource_type == "test" and readable.issuperset(n.depends_on_nodes)}
+    return sorted(nodes[name].name for name in built | tests)
+
+
+def check_installed() -> None:
+    """Raise an HpdError that says what is missing, before an hour of loading."""
+    for module, package in (("pyspark", "pyspark"), ("dbt.adapters.spark", "dbt-spark")):
+        if find_spec(module) is None:
+            raise HpdError(f"ERROR the engine spark needs {package}, which is not installed; run "
+                           "`pip install -e '.[spark]'` in the folder of hpd-warehouse")  # fmt: skip
+    home = os.environ.get("JAVA_HOME")
+    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
+    said = ""
+    if java:
+        try:
+            said = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=False).stderr
+        except OSError as error:
+            said = str(error)
+    version = re.search(r'version "(\d+)', said)
+    if version is None or int(version[1]) < JAVA:
+        found = f"Java {version[1]} ({java})" if version else f"no Java{f' in {home}' if home else ''}"
+        raise HpdError(f"ERROR the engine spark needs Java {JAVA} or newer, and there is {printable(found, 200)}; install "
+                       "it, or name its folder in JAVA_HOME")  # fmt: skip
+
+
+def landing_lock(folder: Path, settings: Settings, wait: float) -> AbstractContextManager[int]:
+    """Hold a landing zone for writing: warehouses may share one."""
+    return writer_lock(replace(settings, home=folder.expanduser().absolute()), "load --landing", wait)
+
+
+def heavy_build(settings: Settings, lock: int, landing: Path) -> DbtBuild:
+    """The part that Spark does: from the landing zone to the counts, as Parquet in its folder `built`."""
+    return DbtBuild(settings, lock, "spark", HEAVY, {"HPD_LANDING": str(landing)})
+
+
+def light_build(settings: Settings, lock: int, landing: Path) -> DbtBuild:
+    """The part that DuckDB does: the counts are loaded instead of being built; all the rest as in any refresh."""
+    return DbtBuild(settings, lock, DUCKDB, LIGHT, {"HPD_COUNTS": str(landing / "built")})
