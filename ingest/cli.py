@@ -217,6 +217,11 @@ def refresh(
         progress.done(
             f"nothing changed since release {published['release_id']} ({_n(len(run.items), 'file')}); nothing done"
         )
+        if not settings.report.exists():  # the refresh that made the release was killed before its last step
+            from warehouse.lock import writer_lock
+
+            with writer_lock(settings, "refresh", wait):
+                _write_report(settings, progress)
         _print_answer(settings)
         sys.exit(WITH_REJECTS if published["n_findings"] else CLEAN)
 

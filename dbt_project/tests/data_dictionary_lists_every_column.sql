@@ -5,6 +5,8 @@
 -- depends_on: {{ ref('data_quality') }}
 -- depends_on: {{ ref('hpd_amplification_association') }}
 -- depends_on: {{ ref('hpd_amplification_by_cancer') }}
+-- depends_on: {{ ref('hpd_amplification_line') }}
+-- depends_on: {{ ref('hpd_amplification_points') }}
 -- depends_on: {{ ref('hpd_by_amplification_pooled') }}
 -- depends_on: {{ ref('hpd_by_amplification_status') }}
 -- depends_on: {{ ref('hpd_by_definition') }}
@@ -12,6 +14,7 @@
 -- depends_on: {{ ref('hpd_incidence') }}
 -- depends_on: {{ ref('hpd_incidence_by_year') }}
 -- depends_on: {{ ref('hpd_incidence_methods') }}
+-- depends_on: {{ ref('hpd_pool_members') }}
 -- depends_on: {{ ref('hpd_reports') }}
 -- depends_on: {{ ref('reference_study') }}
 -- depends_on: {{ ref('ttf_sensitivity') }}

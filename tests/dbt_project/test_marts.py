@@ -4,6 +4,7 @@ from the reports, or computed by R (`tests/data`), never our own output."""
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import duckdb
@@ -274,3 +275,10 @@ def test_an_unknown_cancer_label_is_kept_counted_and_flagged(grown: Grown) -> No
         assert db.sql("select n_rows, first_line from data_quality where rule = 'cancer_type_unmapped'").fetchall() == [
             (1, 4)
         ]
+
+
+def test_the_check_of_the_dictionary_waits_for_every_mart() -> None:
+    project = PROJECT / "dbt_project"
+    names = {path.stem for path in (project / "models" / "marts").glob("*.sql")} - {"data_dictionary"}
+    check = (project / "tests" / "data_dictionary_lists_every_column.sql").read_text()
+    assert set(re.findall(r"depends_on: \{\{ ref\('(\w+)'\) \}\}", check)) == names

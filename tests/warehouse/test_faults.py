@@ -348,10 +348,13 @@ def test_every_step_is_a_line_of_the_log_and_says_no_cell(published: Path, tmp_p
     own.write_text(
         "report_id,cancer_type_reported,hpd_definition,n_evaluable,n_hpd\nOWN,NSCLC,FERRARA_DTGR50,10,secret\n"
     )
+    path = home / "hpd.log"
+    refresh, *later = path.read_text().splitlines(keepends=True)
+    # of the refresh alone: others may have found nothing to do since
+    path.write_text(refresh + "".join(x for x in later if json.loads(x)["process"] == json.loads(refresh)["process"]))
     run_hpd("load", "bundled", own, home=home, status=3)
     run_hpd("load", "nonsense", home=home, status=1)
     run_hpd("rollback", home=home, status=2)
-    path = home / "hpd.log"
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     told = [(x["command"], x["step"], x["status"], x.get("exit")) for x in lines]
     assert told == [

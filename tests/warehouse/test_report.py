@@ -644,6 +644,16 @@ def test_the_page_goes_back_with_its_release(warehouse: Path) -> None:
     assert settings.report.readlink().parent.name == first
 
 
+def test_a_page_that_is_not_there_is_written_by_the_next_refresh(warehouse: Path) -> None:
+    settings = Settings(warehouse)
+    settings.report.resolve().unlink()
+    settings.report.unlink()
+    said = run_hpd("refresh", "bundled", home=warehouse).stderr
+    assert "nothing changed" in said
+    assert f"report: {settings.report}" in said
+    assert "<h1>" in settings.report.read_text("utf-8")
+
+
 # --- the command, and figures ---
 
 
