@@ -1,8 +1,7 @@
 -- What would the next trial find?
 -- Read: the pooled interval (pooled_ci_) says how well the middle of all reports is known, the prediction
---   interval where the true incidence behind a further one is to be expected; what it counts scatters more, by
---   its own size. Plan with the second. times_wider: how much the first
---   flatters.
+--   interval where the true incidence behind a further one is to be expected; what that one counts scatters
+--   more, by its own size. Plan with the second. times_wider: how much the first flatters.
 -- Caveat: two or three reports say little about how reports differ; i2, in percent, is then a guess, and a
 --   prediction interval that equals the pooled one means "no difference seen", not "none".
 select
