@@ -245,7 +245,7 @@ def refresh(
             finally:
                 dbt.cancel()
                 progress.close()
-        run.publish()
+        _publish(settings, progress)
     _print_flags(settings, progress)
     progress.done(f"done in {time.monotonic() - started:.1f} s")
     _print_answer(settings)
@@ -379,15 +379,16 @@ class _Run:
                 self.progress.close()
         return n_rejected
 
-    def publish(self) -> None:
-        """Put the marts into service."""
-        from warehouse.connection import open_build
-        from warehouse.publish import publish
 
-        with _step(self.settings, "publish") as facts, open_build(self.settings) as connection:
-            facts["release"] = release = publish(connection, self.settings)
-        self.progress.done(f"published: release {release}")
-        _write_report(self.settings, self.progress)
+def _publish(settings: Settings, progress: Progress) -> None:
+    """Put the marts of the finished build into service, and write the page on them; call it with the lock held."""
+    from warehouse.connection import open_build
+    from warehouse.publish import publish
+
+    with _step(settings, "publish") as facts, open_build(settings) as connection:
+        facts["release"] = release = publish(connection, settings)
+    progress.done(f"published: release {release}")
+    _write_report(settings, progress)
 
 
 def _write_report(settings: Settings, progress: Progress) -> None:
@@ -605,15 +606,11 @@ def publish(wait: float) -> None:
     """The third step alone: put the marts of the last finished build into service."""
     from warehouse.connection import open_build
     from warehouse.lock import writer_lock
-    from warehouse.publish import publish as publish_build
 
     settings = load_settings()
     with writer_lock(settings, "publish", wait):
         open_build(settings, read_only=True).close()
-        with _step(settings, "publish") as facts, open_build(settings) as connection:
-            facts["release"] = release = publish_build(connection, settings)
-        click.echo(f"published: release {release}", err=True)
-        _write_report(settings, Progress())
+        _publish(settings, Progress())
 
 
 @main.command(cls=_Writing, epilog=_examples("hpd rollback", "hpd rollback 20261122T101500-1a2b3c4d"))

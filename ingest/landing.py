@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +24,7 @@ from ingest.load import AUDIT_TABLES, LANDING, LOADS, ensure_tables, transaction
 from ingest.pipeline import Item, Report, load_item
 from ingest.privacy import Pseudonyms
 from schemas import TABLES
+from warehouse.releases import fsync
 
 LANDED = ("audit.rejected_rows", "audit.rejected_scans", *(f"raw.{name}" for name in TABLES))
 WRITTEN = "format parquet, compression zstd, file_size_bytes '256MB', row_group_size_bytes '32MB', return_stats"
@@ -101,7 +101,7 @@ class Landing:
         for partition in {Path(path).parent for path in files}:
             (self.folder / partition.parent).mkdir(parents=True, exist_ok=True)
             (self._unfinished / partition).rename(self.folder / partition)
-            _fsync(self.folder / partition.parent)
+            fsync(self.folder / partition.parent)
         loads = connection.sql("select * from audit.loads order by load_id")
         records = [dict(zip(loads.columns, row, strict=True)) for row in loads.fetchall()]
         self.items[item.file] = {"item_id": item.item_id, "loads": records, "files": files}
@@ -163,7 +163,7 @@ class Landing:
         written = connection.execute(f"copy {name} to '{folder}' ({WRITTEN}, overwrite true)").fetchall()
         files = {}
         for path, n_rows, n_bytes, *_ in written:
-            _fsync(Path(path))
+            fsync(Path(path))
             with Path(path).open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             files[str(partition / Path(path).name)] = {"n_rows": n_rows, "n_bytes": n_bytes, "sha256": sha256}
@@ -173,9 +173,9 @@ class Landing:
         """Replace the manifest, by one rename."""
         draft = self.folder / ".manifest.json"
         draft.write_text(json.dumps(self.manifest, indent=1, default=str), "utf-8")
-        _fsync(draft)
+        fsync(draft)
         draft.replace(self._manifest)
-        _fsync(self.folder)
+        fsync(self.folder)
 
     def _sweep(self) -> None:
         """Remove what no manifest knows."""
@@ -249,11 +249,3 @@ def _remove(database: Path) -> None:
     for path in (database, database.with_name(database.name + ".wal")):
         path.unlink(missing_ok=True)
     shutil.rmtree(database.with_name(database.name + ".tmp"), ignore_errors=True)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -6,11 +6,11 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from ingest.errors import BuildError, UsageError, printable
 from ingest.settings import PROJECT, Settings
+from warehouse.whole_file import write_whole
 
 
 def write_docs(settings: Settings, page: Path, lock: int) -> None:
@@ -39,15 +39,7 @@ def write_docs(settings: Settings, page: Path, lock: int) -> None:
         text = text.replace(json.dumps(str(folder))[1:-1], shown)
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{page.name}.", dir=page.parent)
-        unfinished = Path(name)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-            unfinished.chmod(0o644)
-            unfinished.replace(page)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        write_whole(page, text.encode())
     except OSError as error:
         raise BuildError(
             f"ERROR {printable(page, 200)}: cannot be written ({error.strerror}); what was there stays; name another file"

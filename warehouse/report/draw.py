@@ -12,6 +12,7 @@ import polars as pl
 
 from ingest.errors import UsageError, printable
 from warehouse.report.figures import FIGURES, SELECTED, spec
+from warehouse.whole_file import write_whole
 
 FONT = "Source Sans Pro"
 WIDTH = 640
@@ -75,9 +76,9 @@ def write_figures(frames: dict[str, pl.DataFrame], folder: Path, selected: dict[
         }
         drawn["datasets"] = {read: frames[read].to_dicts() for read in figure.reads}
         svg = vl_convert.vegalite_to_svg(drawn)
-        _write(folder / f"{name}.svg", _with_font(svg).encode())
+        write_whole(folder / f"{name}.svg", _with_font(svg).encode())
         # a pixel of an SVG is 1/96 inch, here it is taken for 1/72
-        _write(folder / f"{name}.png", vl_convert.svg_to_png(svg, scale=72 / 96, ppi=DPI))
+        write_whole(folder / f"{name}.png", vl_convert.svg_to_png(svg, scale=72 / 96, ppi=DPI))
     return n_rows
 
 
@@ -92,13 +93,6 @@ def _title(by: tuple[str, ...], selected: dict[str, Any]) -> str:
     }
     told = "; ".join(words[column] for column in words if column in by)
     return f"SIMULATED DATA; {told}" if selected["is_simulated"] else told
-
-
-def _write(path: Path, content: bytes) -> None:
-    """A file is whole or not there."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)
 
 
 def _with_font(svg: str) -> str:

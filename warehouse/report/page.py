@@ -20,9 +20,9 @@ from warehouse.connection import connect
 from warehouse.releases import point_to_report
 from warehouse.report.datasets import read
 from warehouse.report.figures import FIGURES, SELECTED, spec
+from warehouse.whole_file import write_whole
 
 HERE = Path(__file__).parent
-NAME = "report.html"
 # the font of the page; figures must name it too, to know how wide their labels are
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif'
 
@@ -34,9 +34,8 @@ def write_report(settings: Settings) -> Path:
         HpdError: nothing is published, or it was written by another version.
         PublishError: it cannot be written; the release is in service all the same.
     """
-    file = settings.published_db.resolve().with_name(NAME)
+    file = settings.published_db.resolve().with_name(settings.report.name)
     write_page(settings.published_db, file)
-    file.chmod(0o644)
     point_to_report(settings)
     return file
 
@@ -56,10 +55,8 @@ def write_page(database: Path, file: Path) -> None:
             raise HpdError(
                 f"ERROR {printable(database, 200)}: is of another version ({said}); run `hpd refresh`"
             ) from None
-    part = file.with_name(f".{file.name}.part")
     try:
-        part.write_text(text, "utf-8")
-        part.replace(file)
+        write_whole(file, text.encode())
     except OSError as error:
         raise PublishError(
             f"ERROR {printable(file, 200)}: the report could not be written ({error.strerror}); "
