@@ -135,7 +135,9 @@ def test_the_start_of_treatment_of_another_row_puts_the_scans_on_the_clock(
 def test_nothing_of_a_column_that_is_not_mapped_is_kept(db: duckdb.DuckDBPyConnection, load: Load) -> None:
     Path("export.csv").write_text(EXPORT.replace("2024-01-30,9.3", "30.1.24,9.3"))
     load(MAP, origin="institutional")
-    told = str([db.sql(f"from {table}").fetchall() for table in ("raw.patients", "audit.rejected_rows", "audit.loads")])
+    loads = "(select * exclude (seconds, loaded_at) from audit.loads)"
+    told = str([db.sql(f"from {table}").fetchall() for table in ("raw.patients", "audit.rejected_rows", loads)])
+    told = re.sub("[0-9a-f]{16,}", "", told)  # checksums may spell any number
     assert rejected(db) == [("tumor_measurements", 5, "scan_date", "not_a_date")]
     assert [word for word in ("Mustermann", "Doe", "1954", "30.1.24", "2024") if word in told] == []
 
