@@ -1,7 +1,8 @@
-"""Warehouses to test on: one refreshed once per session, and copies of it to play with."""
+"""Warehouses to test on, each made once for all processes that test (pytest-xdist), and copies of them to play with."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from filelock import FileLock
 
 from warehouse.connection import connect
 
@@ -46,12 +48,26 @@ def run_hpd(
     return done
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> tuple[Path, object]:
+    """A folder of the whole run, and what `make` told of it: the first process that asks makes it, the others wait."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    told = folder.with_suffix(".json")
+    with FileLock(folder.with_suffix(".lock")):
+        if not told.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a process that failed
+            folder.mkdir()
+            told.write_text(json.dumps(make(folder)))
+    return folder, json.loads(told.read_text())
+
+
 @pytest.fixture(scope="session")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """HPD_HOME of a warehouse holding the bundled evidence; not to be changed."""
-    home = tmp_path_factory.mktemp("published") / "home"
-    run_hpd("refresh", "bundled", home=home)
-    return home
+    """HPD_HOME of a warehouse holding the bundled evidence; read by several processes, so not to be changed."""
+    folder, _ = made_once(
+        tmp_path_factory, "published", lambda folder: run_hpd("refresh", "bundled", home=folder / "home").stdout
+    )
+    return folder / "home"
 
 
 @pytest.fixture
@@ -96,7 +112,12 @@ NSCLC = (
 @pytest.fixture(scope="session")
 def grown(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Grown:
     """The bundled evidence, refreshed with the inputs of tests/data/grown while somebody reads, and another would write."""
-    folder = tmp_path_factory.mktemp("grown")
+    folder, told = made_once(tmp_path_factory, "grown", lambda folder: grow(folder, published))
+    return Grown(folder / "home", folder, *told[:-1], tuple(told[-1]))
+
+
+def grow(folder: Path, published: Path) -> tuple[str, int, str, tuple[str, str]]:
+    """Everything of `Grown` that is not its place."""
     shutil.copytree(PROJECT / "tests" / "data" / "grown", folder, dirs_exist_ok=True)
     home = Path(shutil.copytree(published, folder / "home", symlinks=True))
     reader = subprocess.Popen(
@@ -124,7 +145,7 @@ def grown(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Grown:
                 time.sleep(0.05)
             second = run_hpd("load", "bundled", home=home, status=1)
             assert refresh.wait(300) == 3, (folder / "said").read_text()  # one of the rows is rejected
-        return Grown(home, folder, (folder / "said").read_text(), refresh.pid, second.stderr, (before, read()))
+        return (folder / "said").read_text(), refresh.pid, second.stderr, (before, read())
     finally:
         reader.communicate(timeout=10)
 

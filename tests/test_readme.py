@@ -94,8 +94,8 @@ def _marks(svg: str) -> list[str]:
     return marks
 
 
-def test_the_answer_shown_is_the_answer_printed(published: Path) -> None:
-    done = run_hpd("refresh", "bundled", home=published)  # changes nothing, and prints the answer
+def test_the_answer_shown_is_the_answer_printed(warehouse: Path) -> None:
+    done = run_hpd("refresh", "bundled", home=warehouse)  # changes nothing, and prints the answer
     check_shown("start", done.stdout)
 
 

@@ -30,6 +30,9 @@ import numpy as np
 
 PROJECT = Path(__file__).resolve().parents[2]
 N_GENES = 1000
+# the genes of the gene sets, by their Entrez ids: what is unrolled and counted
+COUNTED = {"MDM2": 4193, "MDM4": 4194, "EGFR": 1956, "CCND1": 595, "FGF3": 2248, "FGF4": 2249, "FGF19": 9965, "CDK4": 1019,
+           "MYC": 4609, "ERBB2": 2064}  # fmt: skip
 # they tell one release from another
 OF_THE_RELEASE = ("release", "release_inputs")
 
@@ -87,7 +90,7 @@ def _is_same(row: tuple, other: tuple, tolerance: float) -> bool:
 
 
 def make_calls(folder: Path, n_calls: int) -> Path:
-    """A cBioPortal study of 1,000 genes, two of them MDM2 and MDM4; returns the hpd.toml that names it."""
+    """A cBioPortal study of 1,000 genes, among them those of the gene sets; returns the hpd.toml that names it."""
     n_samples, study = n_calls // N_GENES, folder / "study"
     study.mkdir(parents=True)
     samples = [f"S{i:07d}" for i in range(n_samples)]
@@ -106,10 +109,10 @@ def make_calls(folder: Path, n_calls: int) -> Path:
     values = np.array(["-2", "-1", "0", "1", "2", "NA"], dtype=object)
     with (study / "calls.txt").open("w") as file:
         file.write("\t".join(["Hugo_Symbol", "Entrez_Gene_Id", *samples]) + "\n")
-        for gene in range(N_GENES):
-            name = {1: "MDM2\t4193", 2: "MDM4\t4194"}.get(gene, f"GENE{gene}\t{900_000_000 + gene}")
+        others = {f"GENE{i}": 900_000_000 + i for i in range(N_GENES - len(COUNTED))}
+        for gene, entrez_id in (COUNTED | others).items():
             calls = values[rng.choice(6, n_samples, p=[0.01, 0.18, 0.60, 0.18, 0.02, 0.01])]
-            file.write(f"{name}\t" + "\t".join(calls) + "\n")
+            file.write(f"{gene}\t{entrez_id}\t" + "\t".join(calls) + "\n")
     (folder / "hpd.toml").write_text('[[inputs]]\npath = "study"\norigin = "simulated"\ngenes = "all"\n')
     return folder / "hpd.toml"
 

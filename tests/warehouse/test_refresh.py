@@ -30,8 +30,8 @@ def all_marts(home: Path) -> dict[str, list[tuple]]:
         return {name: connection.sql(f"select * from {name} order by all").fetchall() for (name,) in names}
 
 
-def test_a_refresh_prints_the_answer(published: Path) -> None:
-    done = run_hpd("refresh", "bundled", home=published)
+def test_a_refresh_prints_the_answer(warehouse: Path) -> None:
+    done = run_hpd("refresh", "bundled", home=warehouse)
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("Non-small cell")]
     assert "209 / 1,302" in line
     assert "15.8%" in line
