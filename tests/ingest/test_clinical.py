@@ -385,7 +385,8 @@ KEPT = ("trial_id",)
 
 def everything(db: duckdb.DuckDBPyConnection) -> list[str]:
     """Every text of every raw and audit table, apart from what hpd says itself: checksums may spell any number."""
-    own = ("_source_file", "source_file", "item_file", "input_name", "message", "rule", "column_name", "versions", "seconds")
+    own = ("_source_file", "source_file", "item_file", "input_name", "message", "rule", "column_name", "versions",
+           "seconds")  # fmt: skip
     texts = []
     for table in ("raw.patients", "raw.tumor_measurements", "audit.rejected_rows", "audit.loads"):
         columns = [c for c, *_ in db.sql(f"describe {table}").fetchall() if c not in (*own, *KEPT)]
