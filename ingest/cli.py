@@ -267,7 +267,9 @@ class _Run:
         from ingest import pipeline
 
         self.settings, self.progress = settings, progress
-        self.items, failed, notes = pipeline.discover(pipeline.specs_from(inputs, config, genes), settings)
+        specs = pipeline.specs_from(inputs, config, genes)
+        self.items, failed, notes = pipeline.discover(specs, settings, progress.step)
+        progress.close()
         for note in notes:
             progress.done(str(note))
         if failed:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ingest.sources.part import Part
 
 BUNDLED = "bundled"
+HASH_BLOCK_BYTES = 1 << 26  # 0.05 s of work: a file of several takes long enough to be told
 ORIGINS = ("published", "institutional", "simulated")
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".parquet", ".csv.gz", ".tsv.gz", ".txt.gz")
 CONFIG_KEYS = (
@@ -170,7 +171,9 @@ def _configured(entry: dict, config: Path) -> Spec:
     return Spec(**({"name": entry["path"]} | entry), base=config.parent)
 
 
-def discover(specs: Iterable[Spec], settings: Settings) -> tuple[list[Item], list[InputError], list[Problem]]:
+def discover(
+    specs: Iterable[Spec], settings: Settings, say: Callable[..., None] = lambda *_: None
+) -> tuple[list[Item], list[InputError], list[Problem]]:
     """Every file of the inputs, hashed, in order; what could not be found; and notes on what was passed over."""
     items: list[Item] = []
     failed: list[InputError] = []
@@ -187,7 +190,7 @@ def discover(specs: Iterable[Spec], settings: Settings) -> tuple[list[Item], lis
                         raise InputError(
                             Problem(name, "same_name", "two inputs have this name", fix=f"name the folder ./{name}")
                         )
-                    items.append(_item(len(items) + 1, spec, path, name, _gene_symbols(spec, settings)))
+                    items.append(_item(len(items) + 1, spec, path, name, _gene_symbols(spec, settings), say))
         except InputError as error:
             failed.append(error)
         except (OSError, RuntimeError, ValueError) as error:  # also: no such user after ~, links in a circle, NUL
@@ -230,7 +233,9 @@ def _files(spec: Spec, settings: Settings, notes: list[Problem]) -> list[tuple[P
     return found
 
 
-def _item(number: int, spec: Spec, path: Path, file: str, genes: frozenset[str] | None) -> Item:
+def _item(
+    number: int, spec: Spec, path: Path, file: str, genes: frozenset[str] | None, say: Callable[..., None]
+) -> Item:
     names = {n: path / n for n in folder_kind(path).study_files(path, file)} if path.is_dir() else {"": path}
     for beside in (spec.samples, spec.treatment_starts):
         if beside is not None and not path.is_dir():
@@ -243,8 +248,10 @@ def _item(number: int, spec: Spec, path: Path, file: str, genes: frozenset[str] 
                 raise InputError(
                     Problem(shown, "not_a_file", "is not a file that can be read again", fix="name a file")
                 )
-            with found.open("rb") as stream:
-                files.append((name, hashlib.file_digest(stream, "sha256").hexdigest(), found.stat().st_size))
+            n_bytes = found.stat().st_size
+            files.append(
+                (name, _sha256(found, n_bytes, lambda done, shown=shown: say(f"{shown}: checksum", done, 1.0)), n_bytes)
+            )
         except OSError as error:
             what = "not found" if isinstance(error, FileNotFoundError) else f"cannot be opened ({error.strerror})"
             raise InputError(Problem(shown, "not_found", what, fix="check the path and its permissions")) from None
@@ -252,6 +259,18 @@ def _item(number: int, spec: Spec, path: Path, file: str, genes: frozenset[str] 
     told = [file, *options, *map(str, files), ",".join(sorted(genes or {"all"})), rules_version()]
     item_id = hashlib.sha256("\0".join(told).encode()).hexdigest()[:16]
     return Item(number, spec, path, file, tuple(files), genes, item_id)
+
+
+def _sha256(path: Path, n_bytes: int, say: Callable[[float], None]) -> str:
+    """Checksum of a file; of one that takes long, block by block, the share that is done."""
+    with path.open("rb", buffering=0) as stream:
+        if n_bytes <= HASH_BLOCK_BYTES:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+        digest, block = hashlib.sha256(), memoryview(bytearray(HASH_BLOCK_BYTES))
+        while n_read := stream.readinto(block):
+            digest.update(block[:n_read])
+            say(min(stream.tell() / n_bytes, 1.0))
+        return digest.hexdigest()
 
 
 def _shown(path: Path, file: str, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import os
 import pty
 import re
@@ -52,6 +53,24 @@ def test_loading_says_rows_rate_and_how_much_of_the_file_is_read(
     assert shares(told) == sorted(shares(told))
     assert len(set(shares(told))) > 5
     assert shares(told)[-1] == 1.0
+
+
+def test_the_checksum_of_a_large_file_is_told_on_the_way_and_that_of_a_small_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "big.csv").write_text(trials(1000))
+    (tmp_path / "small.csv").write_text(trials(1).replace("R0", "SMALL"))
+    monkeypatch.setattr(pipeline, "HASH_BLOCK_BYTES", 10_000)
+    told: list[tuple] = []
+    specs = pipeline.specs_from([str(tmp_path / name) for name in ("big.csv", "small.csv")], None)
+    items, _, _ = pipeline.discover(specs, load_settings(), lambda *words: told.append(words))
+    assert {words[0] for words in told} == {f"{tmp_path / 'big.csv'}: checksum"}
+    assert len(told) > 2
+    assert shares(told) == sorted(shares(told))
+    assert shares(told)[-1] == 1.0
+    assert [item.files[0][1] for item in items] == [
+        hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("big.csv", "small.csv")
+    ]
 
 
 def test_the_share_of_a_packed_file_is_of_its_packed_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
