@@ -24,6 +24,7 @@ from ingest.load import AUDIT_TABLES, LANDING, LOADS, ensure_tables, transaction
 from ingest.pipeline import Item, Report, load_item
 from ingest.privacy import Pseudonyms
 from schemas import TABLES
+from warehouse.connection import FOR_LOADING
 from warehouse.releases import fsync
 
 LANDED = ("audit.rejected_rows", "audit.rejected_scans", *(f"raw.{name}" for name in TABLES))
@@ -203,8 +204,7 @@ def land(items: list[Item], landing: Landing, say: Callable[[str], None], home: 
         _remove(work)
         try:
             with duckdb.connect(str(work)) as connection:
-                # as much as a refresh has for loading; what does not fit spills to disk
-                connection.execute("set memory_limit = '300MB'; set preserve_insertion_order = false")
+                connection.execute(f"{FOR_LOADING}; set preserve_insertion_order = false")
                 ensure_tables(connection)
                 with transaction(connection):
                     load_item(item, connection, report, say, pseudonyms)

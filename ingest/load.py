@@ -254,10 +254,15 @@ class Loader:
         """Move every copy of a repeated key from the raw table to the rejected rows."""
         name, key = self.table.name, ", ".join(self.table.key)
         shown = " || ' / ' || ".join(self.table.key)
-        # the keys alone first: as a rule none is repeated, and a table of millions need not be joined with itself
+        # their checksums first: as a rule none stands twice, and the keys of a file of millions do not fit into memory
         self.connection.execute(
-            f"create or replace temp table repeated as select {key} from raw.{name} where _load_id = ?"
+            f"create or replace temp table suspects as select hash({key}) as checksum from raw.{name} where _load_id = ?"
             " group by all having count(*) > 1",
+            [self.load_id],
+        )
+        self.connection.execute(
+            f"create or replace temp table repeated as select {key} from raw.{name}"
+            f" where _load_id = ? and hash({key}) in (select checksum from suspects) group by all having count(*) > 1",
             [self.load_id],
         )
         # a few lines of each key: all of them in every copy would be the square of a long file
@@ -291,7 +296,7 @@ class Loader:
                 "insert into audit.rejected_scans select distinct _load_id, trial_id, patient_id, day, reader, data_origin"
                 " from duplicates"
             )
-        self.connection.execute("drop table duplicates; drop table repeated")
+        self.connection.execute("drop table duplicates; drop table repeated; drop table suspects")
         self.n_rejected += n
         if not n:
             return None
@@ -313,8 +318,8 @@ class Loader:
         ).fetchall()
         # a line of a matrix stays when single cells of it are rejected
         ((lines,),) = self.connection.execute(
-            "select count(distinct source_line) from audit.rejected_rows where load_id = ? and source_line not in"
-            f" (select _source_line from raw.{self.table.name} where _load_id = ?)",
+            "select count(_source_line) from (select distinct source_line as _source_line from audit.rejected_rows where load_id = ?)"
+            f" anti join (select _source_line from raw.{self.table.name} where _load_id = ?) using (_source_line)",
             [self.load_id, self.load_id],
         ).fetchall()
         result = self.result

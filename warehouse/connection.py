@@ -14,6 +14,8 @@ from ingest.settings import Settings, load_settings
 # of the release: a query too big for memory fails, and the disk that a refresh needs stays free. DuckDB takes the
 # options in this order, and only in this order.
 READER = {"enable_external_access": "false", "lock_configuration": "true", "temp_directory": ""}
+# loading streams, and what does not fit spills to disk: which more threads would need more memory for
+FOR_LOADING = f"set memory_limit = '300MB'; set threads = {min(os.cpu_count() or 1, 4)}"
 
 
 def connect(path: Path | None = None) -> duckdb.DuckDBPyConnection:
@@ -73,7 +75,7 @@ def open_build(settings: Settings, read_only: bool = False) -> duckdb.DuckDBPyCo
     except duckdb.Error as error:
         raise HpdError(_damaged(path, error)) from None
     if not read_only:
-        connection.execute("set memory_limit = '300MB'")  # loading streams; what does not fit spills to disk
+        connection.execute(FOR_LOADING)
         path.chmod(0o600)
     return connection
 
