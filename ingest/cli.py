@@ -8,7 +8,7 @@ import sys
 import textwrap
 import time
 from collections import Counter
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -309,8 +309,8 @@ class _Run:
         from warehouse.publish import mark_build
 
         with _step(self.settings, "load") as facts, open_build(self.settings) as connection:
+            mark_build(connection, None, is_loaded=False)  # first: it may empty tables
             load.ensure_tables(connection)
-            mark_build(connection, None, is_loaded=False)
             report = pipeline.run(self.items, connection, self.progress.step, self.settings.home)
             ((n_findings,),) = connection.execute("select count(*) from audit.rejected_rows").fetchall()
             if not report.failed:
@@ -353,8 +353,9 @@ class _Run:
         from warehouse.publish import mark_build
         from warehouse.spark import heavy_build, landing_lock, light_build
 
-        with landing_lock(folder, self.settings, wait):
+        with landing_lock(folder, self.settings, wait), closing(self.progress):
             landing, n_rejected = self.land(folder)
+            self.progress.step("checksums of what landed")
             landing.check()
             heavy = heavy_build(self.settings, lock, landing.folder)
             try:
@@ -371,14 +372,13 @@ class _Run:
             light = light_build(self.settings, lock, landing.folder)
             try:
                 with open_build(self.settings) as connection:
-                    ensure_tables(connection)
                     mark_build(connection, None, is_loaded=False)
+                    ensure_tables(connection)
                     take_audit(connection, landing)
                     mark_build(connection, None)
                 _build(light, self.settings, self.progress, self.inputs, tuple(counted.nodes))
             finally:
                 light.cancel()
-                self.progress.close()
         return n_rejected
 
 
@@ -583,7 +583,7 @@ def load(inputs: tuple[str, ...], config: Path | None, genes: str, wait: float, 
 @wait_option
 def build(wait: float) -> None:
     """The second step alone: build and test the marts from what is loaded."""
-    from ingest.load import landed_elsewhere
+    from ingest.load import LANDED_ELSEWHERE, landed_elsewhere
     from warehouse.build import DbtBuild
     from warehouse.connection import open_build
     from warehouse.lock import writer_lock
@@ -591,8 +591,7 @@ def build(wait: float) -> None:
     settings, progress = load_settings(), Progress()
     with open_build(settings, read_only=True) as connection:
         if landed_elsewhere(connection):
-            raise BuildError("ERROR the rows are in a landing zone, and build.duckdb has only what Spark counted; run "
-                             "`hpd refresh --engine spark`, or `hpd load` first to have them here")  # fmt: skip
+            raise BuildError(LANDED_ELSEWHERE)
     with writer_lock(settings, "build", wait) as lock:
         dbt = DbtBuild(settings, lock)
         try:

@@ -29,7 +29,7 @@ from warehouse.releases import fsync
 
 LANDED = ("audit.rejected_rows", "audit.rejected_scans", *(f"raw.{name}" for name in TABLES))
 WRITTEN = "format parquet, compression zstd, file_size_bytes '256MB', row_group_size_bytes '32MB', return_stats"
-UNREADABLE = set("{}[]*?\\`'\"\n")  # engines take these in a path for patterns, or for its end
+UNREADABLE = set("{}[]*?\\`'\":\n")  # engines take these in a path for patterns, or for the end of a part of it
 
 
 class Landing:
@@ -44,10 +44,15 @@ class Landing:
         self.folder = folder.expanduser().absolute()
         if found := UNREADABLE & set(str(self.folder)):
             raise HpdError(f"ERROR {printable(folder, 200)}: has {printable(min(found))} in its name, which other engines "
-                           "take for a pattern; name another folder")  # fmt: skip
+                           "do not take for part of a name; name another folder")  # fmt: skip
         self.manifest = {"is_complete": False, "key_id": None, "columns": None, "items": {}}
+        if self.folder.exists() and not self.folder.is_dir():
+            raise HpdError(f"ERROR {printable(folder, 200)}: is a file; name a folder")
         try:
-            self.manifest |= json.loads(self._manifest.read_text("utf-8"))
+            found = json.loads(self._manifest.read_text("utf-8"))
+            if not isinstance(found, dict):
+                raise ValueError("it is no manifest")
+            self.manifest |= found
         except FileNotFoundError:
             # hidden files are ours: the lock, a load that was killed
             if self.folder.exists() and any(not path.name.startswith(".") for path in self.folder.iterdir()):
@@ -138,16 +143,16 @@ class Landing:
         self._sweep()
 
     def check(self) -> None:
-        """See that every input is there, whole, and nothing else.
+        """See that every input is there, whole and unchanged, and nothing else.
 
         Raises:
             HpdError: files are missing, or were changed after they were written.
         """
         if not self.manifest["is_complete"]:
             raise HpdError(f"ERROR {printable(self.folder, 200)}: the last load did not finish; run it again")
-        expected = {p: f["n_bytes"] for item in self.items.values() for p, f in item["files"].items()}
+        expected = {p: f["sha256"] for item in self.items.values() for p, f in item["files"].items()}
         found = {
-            str(path.relative_to(self.folder)): path.stat().st_size
+            str(path.relative_to(self.folder)): _sha256(path)
             for path in self.folder.glob("*/*/item=*/*")
             if path.parent.name not in ("item=none", "item=all")
         }
@@ -165,9 +170,8 @@ class Landing:
         files = {}
         for path, n_rows, n_bytes, *_ in written:
             fsync(Path(path))
-            with Path(path).open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            files[str(partition / Path(path).name)] = {"n_rows": n_rows, "n_bytes": n_bytes, "sha256": sha256}
+            file = {"n_rows": n_rows, "n_bytes": n_bytes, "sha256": _sha256(Path(path))}
+            files[str(partition / Path(path).name)] = file
         return files
 
     def _save(self) -> None:
@@ -236,6 +240,11 @@ def take_audit(connection: duckdb.DuckDBPyConnection, landing: Landing) -> None:
                     f"insert into {name} select * from read_parquet('{files}', hive_partitioning = false)"
                 )
         connection.execute(f"create table {LANDING} as select ?::varchar as folder", [str(landing.folder)])
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _columns() -> str:

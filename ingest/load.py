@@ -28,6 +28,7 @@ PROVENANCE = {
     "_source_file": ("varchar", "File as it was named to hpd"),
     "_source_line": ("bigint", "Line of the file, 1 = its first; in Parquet the row"),
 }
+KEYS_AT_ONCE = 20_000_000  # as many as are compared within the memory of a load
 LOADS = {
     "load_id": ("varchar", "The item_id, numbered where an item has several files: the same bytes give the same id"),
     "item_file": ("varchar", "File, or folder of a study, that is loaded as one"),
@@ -143,6 +144,12 @@ def ensure_tables(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("; ".join(statements))
 
 
+LANDED_ELSEWHERE = (
+    "ERROR the rows are in a landing zone, and build.duckdb has only what Spark counted; run "
+    "`hpd refresh --engine spark`, or `hpd load` first to have them here"
+)
+
+
 def landed_elsewhere(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether the audit tables speak of a landing zone, and the raw tables are empty."""
     schema, table = LANDING.split(".")
@@ -254,12 +261,15 @@ class Loader:
         """Move every copy of a repeated key from the raw table to the rejected rows."""
         name, key = self.table.name, ", ".join(self.table.key)
         shown = " || ' / ' || ".join(self.table.key)
-        # their checksums first: as a rule none stands twice, and the keys of a file of millions do not fit into memory
-        self.connection.execute(
-            f"create or replace temp table suspects as select hash({key}) as checksum from raw.{name} where _load_id = ?"
-            " group by all having count(*) > 1",
-            [self.load_id],
-        )
+        # Their checksums first, as a rule no two are the same; and so many at once that memory does not grow with the file.
+        self.connection.execute("create or replace temp table suspects (checksum ubigint)")
+        n_times = 1 + self.result.rows_read // KEYS_AT_ONCE
+        for time_ in range(n_times):
+            self.connection.execute(
+                f"insert into suspects select hash({key}) as checksum from raw.{name} where _load_id = ?"
+                f" and checksum % {n_times} = {time_} group by all having count(*) > 1",
+                [self.load_id],
+            )
         self.connection.execute(
             f"create or replace temp table repeated as select {key} from raw.{name}"
             f" where _load_id = ? and hash({key}) in (select checksum from suspects) group by all having count(*) > 1",

@@ -120,13 +120,13 @@ def explain(result: BuildResult, settings: Settings, limit: int = 5) -> str:
     from warehouse.connection import open_build  # the child must not import duckdb twice
 
     texts = []
-    with open_build(settings, read_only=True) as connection:
-        for node in result.failed:
-            said = "\n".join(
-                f"    {printable(line, 300)}" for line in (node["message"] or "").splitlines() if line.strip()
-            )
-            texts.append(f"ERROR dbt {node['resource_type']} {node['name']}: {node['status']} ({node['path']})\n{said}")
-            if node["resource_type"] == "test" and node["sql"]:
+    for node in result.failed:
+        said = "\n".join(f"    {printable(line, 300)}" for line in (node["message"] or "").splitlines() if line.strip())
+        texts.append(f"ERROR dbt {node['resource_type']} {node['name']}: {node['status']} ({node['path']})\n{said}")
+        if "Out of Memory Error" in said:
+            texts.append("    give dbt more memory, and run the command again: HPD_MEMORY_LIMIT=8GB")
+        if node["resource_type"] == "test" and node["sql"]:  # not of Spark, which has its own tables
+            with open_build(settings, read_only=True) as connection:
                 rows = connection.sql(f"select * from ({node['sql']}\n) limit {limit}")
                 texts.append("\n".join(
                     "    " + ", ".join(f"{c}={printable(v)}" for c, v in zip(rows.columns, row, strict=True))

@@ -88,8 +88,13 @@ OF_THE_DISK = (
 
 
 def disk_trouble(error: Exception, settings: Settings) -> str | None:
-    """The message of an error that the disk is to blame for; None: it is not."""
+    """The message of an error that the disk, or too little memory, is to blame for; None: they are not."""
     said = str(error)
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return (
+            f"ERROR out of memory ({printable(said.partition(chr(10))[0], 200)}); take less at once, or a larger machine; "
+            "the release in service stays"
+        )
     if isinstance(error, duckdb.Error) and "Corrupt database file" in said:
         return _damaged(settings.build_db, error)
     if isinstance(error, OSError) and error.strerror and not isinstance(error, BrokenPipeError):

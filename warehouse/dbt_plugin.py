@@ -17,7 +17,8 @@ import duckdb
 from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt.flags import get_flags
 
-from ingest.errors import HpdError
+from ingest.errors import BuildError, HpdError
+from ingest.load import LANDED_ELSEWHERE, landed_elsewhere
 from ingest.settings import Settings
 from warehouse.lock import DBT, writer_lock
 from warehouse.log import step
@@ -40,12 +41,18 @@ class Plugin(BasePlugin):
             self._lock.__enter__()
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
-        """Give the connection the function `hpd_publish`."""
+        """Give the connection the function `hpd_publish`.
+
+        Raises:
+            BuildError: the raw tables are empty, because Spark has counted what they would hold.
+        """
         if self.settings.build_db.exists():
             self.settings.build_db.chmod(0o600)
         if getattr(get_flags(), "WHICH", None) not in READS_ONLY and not hasattr(self, "_has_begun"):
             self._has_begun = True
             with suppress(duckdb.CatalogException), conn.cursor() as cursor:  # nothing was ever loaded
+                if not os.environ.get(UNDER_HPD) and landed_elsewhere(cursor):
+                    raise BuildError(LANDED_ELSEWHERE)
                 unmark_build(cursor)
 
         def hpd_publish(told: str) -> str:

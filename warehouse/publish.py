@@ -85,6 +85,7 @@ def mark_build(
 
     `is_loaded`: whether all inputs are in; a load that was killed leaves some, and they are not to be built.
     """
+    connection.execute("create schema if not exists audit")
     connection.execute(
         "create or replace table audit.build as"
         " select ?::varchar as fingerprint, ?::varchar as dbt_nodes, ?::varchar[] as tables, ?::boolean as is_loaded",

@@ -74,13 +74,24 @@ def check_installed() -> None:
 
 
 def landing_lock(folder: Path, settings: Settings, wait: float) -> AbstractContextManager[int]:
-    """Hold a landing zone for writing: warehouses may share one."""
-    return writer_lock(replace(settings, home=folder.expanduser().absolute()), "load --landing", wait)
+    """Hold a landing zone for writing: warehouses may share one.
+
+    Raises:
+        HpdError: it cannot be one.
+    """
+    from ingest.landing import Landing  # not for the process that builds
+
+    folder = Landing(folder).folder
+    if folder == settings.home.absolute():
+        raise HpdError(f"ERROR {printable(folder, 200)}: is the folder of the databases, and readable by others; name a "
+                       "folder of its own for what lands, e.g. one in it")  # fmt: skip
+    return writer_lock(replace(settings, home=folder), "load --landing", wait)
 
 
 def heavy_build(settings: Settings, lock: int, landing: Path) -> DbtBuild:
     """The part that Spark does: from the landing zone to the counts, as Parquet in its folder `built`."""
-    return DbtBuild(settings, lock, "spark", HEAVY, {"HPD_LANDING": str(landing)})
+    # Java reads the names of folders by the locale, and knows no ä in that of a bare cron
+    return DbtBuild(settings, lock, "spark", HEAVY, {"HPD_LANDING": str(landing), "LC_ALL": "C.UTF-8"})
 
 
 def light_build(settings: Settings, lock: int, landing: Path) -> DbtBuild:

@@ -51,7 +51,8 @@
 -#}
 {% macro duckdb__create_table_as(temporary, relation, compiled_code, language='sql') -%}
     {%- if env_var('HPD_COUNTS', '') and 'counts' in config.get('tags', []) -%}
-        {%- set compiled_code = "select * from read_parquet('" ~ env_var('HPD_COUNTS') ~ '/' ~ model.alias ~ "/*.parquet')" -%}
+        {%- set compiled_code = "select * from read_parquet('" ~ env_var('HPD_COUNTS') ~ '/' ~ model.alias
+            ~ "/*.parquet', hive_partitioning = false)" -%}
     {%- endif -%}
     {{ return(dbt.duckdb__create_table_as(temporary, relation, compiled_code, language, **kwargs)) }}
 {%- endmacro %}

@@ -1,4 +1,13 @@
-{#- Lists of dbt_project.yml in SQL. -#}
+{#- Texts that are compared, and lists of dbt_project.yml in SQL. -#}
+
+{#- Without blanks at its ends. A blank is any that Unicode knows: no-break ones come from Word and Excel. -#}
+{% macro trimmed(text) -%}
+    {%- set blanks = '\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000' -%}
+    trim(translate({{ text }}, '{{ blanks }}', '{{ ' ' * (blanks | length) }}'))
+{%- endmacro %}
+
+{#- The same words in whatever case. Engines disagree about two capitals, which are therefore folded first. -#}
+{% macro folded(text) -%} lower(translate({{ trimmed(text) }}, '{{ "\u03a3\u0130" }}', '{{ "\u03c3i" }}')) {%- endmacro %}
 
 {#- One row per value, as a column of that name. -#}
 {% macro rows_of(values, name) -%}

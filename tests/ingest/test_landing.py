@@ -124,25 +124,37 @@ def test_what_a_killed_load_left_is_removed_by_the_next(inputs: Path, home: Path
 def test_a_file_that_was_changed_is_not_built_from(inputs: Path, home: Path) -> None:
     landing = land(home, inputs)
     path = next(Path(name) for name in files(landing) if "/raw/patients/" in name)
-    path.write_bytes(path.read_bytes()[:-1])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:9] + bytes([whole[9] ^ 1]) + whole[10:])  # a bit; the size is as it was
     with pytest.raises(HpdError, match="is not what was loaded; delete the landing zone"):
         landing.check()
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("full", "is not empty and has no manifest.json"), ("with{brace", "has { in its name")]
-)
+    ("name", "said"),
+    [
+        ("full", "is not empty and has no manifest.json"), ("with{brace", "has { in its name"),
+        ("at 12:30", "has : in its name"), ("full/thesis.docx", "is a file; name a folder"),
+    ],
+)  # fmt: skip
 def test_a_folder_of_something_else_is_no_landing_zone(tmp_path: Path, name: str, said: str) -> None:
-    (tmp_path / name).mkdir()
-    (tmp_path / name / "thesis.docx").write_text("")
+    folder = tmp_path / name.partition("/")[0]
+    folder.mkdir()
+    (folder / "thesis.docx").write_text("")
     done = run_hpd("load", "--landing", tmp_path / name, "bundled", home=tmp_path / "home", status=1)
     assert said in done.stderr
-    assert (tmp_path / name / "thesis.docx").exists()
+    assert [path.name for path in folder.iterdir()] == ["thesis.docx"]
 
 
-def test_a_landing_zone_whose_manifest_is_damaged_is_told(inputs: Path, home: Path) -> None:
+def test_the_folder_of_the_databases_is_no_landing_zone(home: Path) -> None:
+    done = run_hpd("load", "--landing", home, "bundled", home=home, status=1)
+    assert "home: is the folder of the databases, and readable by others" in done.stderr
+
+
+@pytest.mark.parametrize("damaged", ["{", "null"])
+def test_a_landing_zone_whose_manifest_is_damaged_is_told(inputs: Path, home: Path, damaged: str) -> None:
     landing = land(home, inputs)
-    (landing.folder / "manifest.json").write_text("{")
+    (landing.folder / "manifest.json").write_text(damaged)
     done = run_hpd("load", "--landing", landing.folder, inputs, home=home, status=1)
     assert "manifest.json: cannot be read" in done.stderr
 

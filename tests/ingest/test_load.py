@@ -141,6 +141,19 @@ def test_all_copies_of_a_key_are_moved_across_blocks(db: duckdb.DuckDBPyConnecti
     assert counts(db) == (2, 0, 2)
 
 
+def test_keys_that_are_compared_in_several_parts_are_the_same(
+    db: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load, "KEYS_AT_ONCE", 7)
+    part = loader(db)
+    keys = [(f"R{i % 40}", "NSCLC") for i in range(50)]
+    part.add(typed(*keys), rejected(), 50)
+    problem = part.reject_duplicate_keys()
+    assert problem is not None
+    assert (problem.n_lines, problem.n_found) == (20, 10)
+    assert counts(db) == (30, 0, 20)
+
+
 def test_the_same_key_in_another_file_is_no_copy(db: duckdb.DuckDBPyConnection) -> None:
     loader(db, "id1", "f.csv").add(typed(("A", "NSCLC")), rejected(), 1)
     second = loader(db, "id2", "g.csv")

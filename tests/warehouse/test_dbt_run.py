@@ -17,6 +17,7 @@ import duckdb
 import pytest
 from conftest import OWN_TRIAL, PROJECT, run_hpd
 
+from ingest.landing import Landing, take_audit
 from ingest.settings import Settings
 from warehouse.connection import connect
 from warehouse.lock import writer_lock
@@ -108,6 +109,16 @@ def test_the_publication_is_logged(run: tuple[Path, str]) -> None:
 
 
 # --- what is not published ---
+
+
+def test_what_spark_counted_is_not_built_over(home: Path) -> None:
+    """Its rows are in a landing zone, and every mart that dbt made of the raw tables here would be empty."""
+    run_hpd("load", "--landing", home.parent / "landing", "bundled", home=home)
+    with duckdb.connect(str(home / "build.duckdb")) as db:
+        take_audit(db, Landing(home.parent / "landing"))
+    before = release_in_service(Settings(home))
+    assert "build.duckdb has only what Spark counted; run `hpd refresh --engine spark`" in dbt(home, "run", status=2)
+    assert release_in_service(Settings(home)) == before
 
 
 def test_a_failing_model_publishes_nothing_and_is_named(home: Path) -> None:

@@ -40,7 +40,7 @@ mapped as (
             tcga.cancer_type_code,
             named.cancer_type_code,
             coded.cancer_type_code,
-            'UNMAPPED: ' || lower(trim(counts.cancer_type_reported))
+            'UNMAPPED: ' || {{ folded('counts.cancer_type_reported') }}
         ) as cancer_type_code,
         coalesce(tcga.cancer_type_code, named.cancer_type_code, coded.cancer_type_code) is not null
             as is_cancer_type_mapped,
@@ -57,7 +57,7 @@ mapped as (
             and counts.source = 'TCGA'
             and tcga.label = counts.cancer_type_code_reported
     left join labels as named
-        on named.vocabulary = 'name' and lower(named.label) = lower(trim(counts.cancer_type_reported))
+        on named.vocabulary = 'name' and lower(named.label) = {{ folded('counts.cancer_type_reported') }}
     left join labels as coded
         on
             coded.vocabulary = 'oncotree'
@@ -73,7 +73,7 @@ repeated as (
     select
         *,
         row_number() over (
-            partition by source, study_id, lower(trim(cancer_type_reported)), genes, unit, is_simulated
+            partition by source, study_id, {{ folded('cancer_type_reported') }}, genes, unit, is_simulated
             order by input_number, source_line
         ) > 1 as is_repeated
     from mapped

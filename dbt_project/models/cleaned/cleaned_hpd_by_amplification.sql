@@ -28,7 +28,7 @@ mapped as (
 
     select
         tables.*,
-        coalesce(labels.cancer_type_code, 'UNMAPPED: ' || lower(trim(tables.cancer_type_reported)))
+        coalesce(labels.cancer_type_code, 'UNMAPPED: ' || {{ folded('tables.cancer_type_reported') }})
             as cancer_type_code,
         coalesce(gene_sets.gene_set, tables.genes) as gene_set,
         -- four cells, or no odds ratio
@@ -48,7 +48,7 @@ mapped as (
     from tables
     left join loads on tables.load_id = loads.load_id
     left join labels
-        on labels.vocabulary = 'name' and lower(labels.label) = lower(trim(tables.cancer_type_reported))
+        on labels.vocabulary = 'name' and lower(labels.label) = {{ folded('tables.cancer_type_reported') }}
     left join gene_sets on tables.genes = gene_sets.genes
 
 ),

@@ -45,7 +45,7 @@ agents as (
 -- 'Carboplatin, Pembrolizumab' is known by its parts; every label is taken apart once
 treatments as (
 
-    select distinct lower(trim(agents)) as treatment
+    select distinct {{ folded('agents') }} as treatment
     from patients
     where agents is not null
 
@@ -64,7 +64,7 @@ parts_classed as (
         max(case when agents.has_anti_pd1_pdl1 then 1 else 0 end) = 1 as has_anti_pd1_pdl1,
         min(case when not agents.has_anti_pd1_pdl1 then 1 else 0 end) = 1 as has_only_others
     from parts
-    left join agents on trim(parts.item) = agents.label
+    left join agents on {{ trimmed('parts.item') }} = agents.label
     group by parts.treatment
 
 ),
@@ -89,7 +89,7 @@ mapped as (
         coalesce(
             named.cancer_type_code,
             coded.cancer_type_code,
-            'UNMAPPED: ' || lower(trim(patients.cancer_type_reported))
+            'UNMAPPED: ' || {{ folded('patients.cancer_type_reported') }}
         ) as cancer_type_code,
         treatment_classes.treatment_class as known_treatment_class,
         trials_with_scans.trial_id is not null as has_trial_scans,
@@ -101,11 +101,11 @@ mapped as (
     from patients
     left join loads on patients.load_id = loads.load_id
     left join labels as named
-        on named.vocabulary = 'name' and lower(trim(patients.cancer_type_reported)) = named.label
+        on named.vocabulary = 'name' and {{ folded('patients.cancer_type_reported') }} = named.label
     -- a bare OncoTree code where words should stand is understood too
     left join labels as coded
-        on coded.vocabulary = 'oncotree' and lower(trim(patients.cancer_type_reported)) = coded.label
-    left join treatment_classes on lower(trim(patients.agents)) = treatment_classes.treatment
+        on coded.vocabulary = 'oncotree' and {{ folded('patients.cancer_type_reported') }} = coded.label
+    left join treatment_classes on {{ folded('patients.agents') }} = treatment_classes.treatment
     left join trials_with_scans
         on
             patients.trial_id = trials_with_scans.trial_id

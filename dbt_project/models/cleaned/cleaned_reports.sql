@@ -46,7 +46,7 @@ mapped as (
         coalesce(
             named.cancer_type_code,
             coded.cancer_type_code,
-            'UNMAPPED: ' || lower(trim(trials.cancer_type_reported))
+            'UNMAPPED: ' || {{ folded('trials.cancer_type_reported') }}
         ) as cancer_type_code,
         coalesce(named.cancer_type_code, coded.cancer_type_code) is not null as is_cancer_type_mapped,
         agents.agent_class,
@@ -60,10 +60,10 @@ mapped as (
     from trials
     left join loads on trials.load_id = loads.load_id
     left join labels as named
-        on named.vocabulary = 'name' and lower(named.label) = lower(trim(trials.cancer_type_reported))
+        on named.vocabulary = 'name' and lower(named.label) = {{ folded('trials.cancer_type_reported') }}
     left join labels as coded
-        on coded.vocabulary = 'oncotree' and coded.label = trim(trials.cancer_type_reported)
-    left join agents on lower(agents.agent_label) = lower(trim(trials.agent_class_reported))
+        on coded.vocabulary = 'oncotree' and coded.label = {{ trimmed('trials.cancer_type_reported') }}
+    left join agents on lower(agents.agent_label) = {{ folded('trials.agent_class_reported') }}
     left join definitions on trials.hpd_definition = definitions.hpd_definition
     left join pool_exclusions on trials.pool_exclusion_code = pool_exclusions.pool_exclusion_code
 
@@ -75,7 +75,7 @@ repeated as (
     select
         *,
         row_number() over (
-            partition by report_id, lower(trim(cancer_type_reported)), is_simulated
+            partition by report_id, {{ folded('cancer_type_reported') }}, is_simulated
             order by input_number, source_line
         ) > 1 as is_repeated
     from mapped
@@ -100,11 +100,11 @@ pooled as (
         *,
         may_count and row_number() over (
             partition by cohort_id, cancer_type_code, is_simulated, may_count
-            order by n_evaluable desc, input_number, report_id
+            order by n_evaluable desc, input_number, report_id, source_line
         ) = 1 as in_any_pool,
         may_count_in_definition and row_number() over (
             partition by cohort_id, cancer_type_code, hpd_definition, is_simulated, may_count_in_definition
-            order by in_pool desc, n_evaluable desc, input_number, report_id
+            order by in_pool desc, n_evaluable desc, input_number, report_id, source_line
         ) = 1 as in_definition_pool
     from ranked
 

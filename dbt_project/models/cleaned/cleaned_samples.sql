@@ -18,7 +18,7 @@ labels as (
 
     select
         vocabulary,
-        upper(label) as label,
+        lower(label) as label,
         cancer_type_code
     from {{ ref('cancer_type_labels') }}
 
@@ -67,20 +67,20 @@ mapped as (
         ) > 1 as is_repeated
     from samples
     left join loads on samples.load_id = loads.load_id
-    left join labels as tcga on tcga.vocabulary = 'tcga' and upper(trim(samples.tcga_code)) = tcga.label
+    left join labels as tcga on tcga.vocabulary = 'tcga' and {{ folded('samples.tcga_code') }} = tcga.label
     left join labels as sample_code
-        on sample_code.vocabulary = 'oncotree' and upper(trim(samples.oncotree_code)) = sample_code.label
+        on sample_code.vocabulary = 'oncotree' and {{ folded('samples.oncotree_code') }} = sample_code.label
     left join labels as sample_name
-        on sample_name.vocabulary = 'name' and upper(trim(samples.cancer_type_reported)) = sample_name.label
+        on sample_name.vocabulary = 'name' and {{ folded('samples.cancer_type_reported') }} = sample_name.label
     -- a bare OncoTree code where words should stand is understood too
     left join labels as sample_word
         on
             sample_word.vocabulary = 'oncotree'
-            and upper(trim(samples.cancer_type_reported)) = sample_word.label
+            and {{ folded('samples.cancer_type_reported') }} = sample_word.label
     left join labels as study_code
-        on study_code.vocabulary = 'oncotree' and upper(trim(samples.study_cancer_type)) = study_code.label
+        on study_code.vocabulary = 'oncotree' and {{ folded('samples.study_cancer_type') }} = study_code.label
     left join labels as study_name
-        on study_name.vocabulary = 'name' and upper(trim(samples.study_cancer_type)) = study_name.label
+        on study_name.vocabulary = 'name' and {{ folded('samples.study_cancer_type') }} = study_name.label
     left join sources on samples.source = sources.source
     left join panels on samples.gene_panel_id = panels.panel_id and panels.preference = 1
 
@@ -129,7 +129,7 @@ final as (
         oncotree_code,
         study_cancer_type,
         cancer_type_label,
-        coalesce(known_cancer_type_code, 'UNMAPPED: ' || lower(trim(cancer_type_label))) as cancer_type_code,
+        coalesce(known_cancer_type_code, 'UNMAPPED: ' || {{ folded('cancer_type_label') }}) as cancer_type_code,
         known_cancer_type_code is not null as is_cancer_type_mapped,
         sample_type,
         is_normal,
