@@ -63,7 +63,8 @@ SDTM = {
     "ST1,S2,DISPOSITION EVENT,ADVERSE EVENT,2024-04\n",
     "rs.csv": "STUDYID,USUBJID,RSTESTCD,RSEVAL,RSDTC,RSSTRESC\nST1,S1,OVRLRESP,INVESTIGATOR,2024-04-21,PD\n",
 }
-# sums that three decimals of a product decide, a percentage, two readers, a scan that is rejected, odd words
+# sums that the last of three decimals of a product decides, a percentage, two readers, a scan that is rejected, odd words:
+# blanks that do not break, capitals that languages fold in ways of their own
 PATIENTS = """\
 trial_id,patient_id,cancer_type_reported,agents,off_treatment_day,death_day,genes,amplification_status
 OWN,1,NSCLC,nivolumab,60.875,,MDM4|MDM2,amplified
@@ -72,6 +73,16 @@ OWN,3,,water,,50,,
 OWN,3,NSCLC,nivolumab,10,,,
 OWN,4,LUAD,nivolumab,,,,
 OWN,5,NSCLC,nivolumab,44.5,40,,
+OWN,6,\u00a0nsclc\u2003,Pembrolizumab\u00a0+\u202fCarboplatin,44.5005,,,
+OWN,7,\u039a\u0391\u03a1\u039a\u0399\u039d\u039f\u03a3,nivolumab,44,,,
+OWN,8,\u0130yi huylu Gef\u00e4\u00df\ufb01brom,nivolumab,44,,,
+"""
+# two words for one cancer type, with as many patients
+TRIALS = """\
+report_id,cancer_type_reported,hpd_definition,n_evaluable,n_hpd
+TIE,NSCLC,FERRARA_DTGR50,40,4
+TIE,Non-small cell lung cancer,FERRARA_DTGR50,40,6
+OTHER,\u03ba\u03b1\u03c1\u03ba\u03b9\u03bd\u03bf\u03c2,FERRARA_DTGR50,40,4
 """
 SCANS = """\
 trial_id,patient_id,day,reader,sum_diameters_mm,change_from_baseline_percent,measurement_status,response,n_new_lesions,has_new_organ
@@ -88,18 +99,23 @@ OWN,4,1,INVESTIGATOR,20,,,,,
 OWN,4,40,INVESTIGATOR,30,,,iUPD,1,false
 OWN,5,0,INVESTIGATOR,0,,,,,
 OWN,5,41,INVESTIGATOR,5,,,NE,,
+OWN,6,0,INVESTIGATOR,23.67218,,,,,
+OWN,6,41.0005,INVESTIGATOR,35.508275,,,,,
+OWN,7,0,INVESTIGATOR,23.67218,,,,,
+OWN,7,41,INVESTIGATOR,70.399065,,,,,
 OWN,9,0,INVESTIGATOR,50,,,,,
 """
 
 
-def hpd(*args: object, home: Path) -> subprocess.Popen:
+def hpd(*args: object, home: Path, **environment: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", "ingest.cli", *map(str, args)],
-        env={**os.environ, "HPD_HOME": str(home), "PYTHONPATH": str(PROJECT)},
+        env={**os.environ, "HPD_HOME": str(home), "PYTHONPATH": str(PROJECT), **environment},
         cwd=home.parent,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        encoding="utf-8",
     )
 
 
@@ -151,7 +167,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for place, files in {
         "sarc_tcga": TCGA,
         "sdtm": SDTM,
-        "own": {"patients.csv": PATIENTS, "scans.csv": SCANS},
+        "own": {"patients.csv": PATIENTS, "scans.csv": SCANS, "trials.csv": TRIALS},
     }.items():
         (folder / place).mkdir()
         for name, text in files.items():
@@ -167,12 +183,21 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "hpd.toml"
 
 
+def refresh_on_spark(inputs: Path, home: Path) -> subprocess.Popen:
+    """Into a landing zone on a path that only looks like columns, and is no ASCII, by the locale of cron."""
+    return hpd("refresh", "--engine", "spark", "--landing", landing_of(home), "--config", inputs, home=home, LC_ALL="C")
+
+
+def landing_of(home: Path) -> Path:
+    return home.parent / "source=hospital ä" / "landing"
+
+
 @pytest.fixture(scope="module")
 def homes(inputs: Path) -> tuple[Path, Path]:
     """The two warehouses, refreshed once."""
     duckdb_home, spark_home = inputs.parent / "duckdb", inputs.parent / "spark"
     said_by(hpd("refresh", "--config", inputs, home=duckdb_home), 3)
-    said = said_by(hpd("refresh", "--engine", "spark", "--config", inputs, home=spark_home), 3)
+    said = said_by(refresh_on_spark(inputs, spark_home), 3)
     assert "counted on Spark" in said
     return duckdb_home, spark_home
 
@@ -201,15 +226,15 @@ def test_what_spark_counts_has_keys_and_comments_as_ever(homes: tuple[Path, Path
 
 
 def test_nothing_changed_is_nothing_done(homes: tuple[Path, Path], inputs: Path) -> None:
-    said = said_by(hpd("refresh", "--engine", "spark", "--config", inputs, home=homes[1]), 3)
+    said = said_by(refresh_on_spark(inputs, homes[1]), 3)
     assert "nothing changed since release" in said
 
 
 def test_a_killed_driver_leaves_the_release_in_service(homes: tuple[Path, Path], inputs: Path) -> None:
     before = release_in_service(Settings(homes[1]))
     (inputs.parent / "own" / "patients.csv").write_text(PATIENTS.replace("60.875", "60.874"))
-    running = hpd("refresh", "--engine", "spark", "--config", inputs, home=homes[1])
-    built = homes[1] / "landing" / "built" / "cleaned_patients" / "_SUCCESS"
+    running = refresh_on_spark(inputs, homes[1])
+    built = landing_of(homes[1]) / "built" / "cleaned_patients" / "_SUCCESS"
     started = time.time()
     wait_for(running, lambda: built.exists() and built.stat().st_mtime > started)
     driver = min(java_under(running.pid))
@@ -224,8 +249,8 @@ def test_a_killed_executor_is_made_up_for_and_the_next_refresh_is_equal_again(
 ) -> None:
     """The same input as before the driver was killed: landed already, and not yet counted."""
     before = release_in_service(Settings(homes[1]))
-    running = hpd("refresh", "--engine", "spark", "--config", inputs, home=homes[1])
-    built = homes[1] / "landing" / "built" / "cleaned_patients" / "_SUCCESS"
+    running = refresh_on_spark(inputs, homes[1])
+    built = landing_of(homes[1]) / "built" / "cleaned_patients" / "_SUCCESS"
     started = time.time()
     wait_for(running, lambda: built.exists() and built.stat().st_mtime > started)
     executors = [pid for pid, line in java_under(running.pid).items() if "CoarseGrainedExecutorBackend" in line]
