@@ -253,9 +253,8 @@ class Loader:
     def _insert(self, table: str, rows: pl.DataFrame) -> None:
         if rows.is_empty():
             return
-        self.connection.register("block", rows.to_arrow())
-        self.connection.execute(f"insert into {table} select * from block")
-        self.connection.unregister("block")
+        # not by `register`, whose view would hold every block of the file until the transaction ends
+        self.connection.from_arrow(rows.to_arrow()).insert_into(table)
 
     def reject_duplicate_keys(self) -> Problem | None:
         """Move every copy of a repeated key from the raw table to the rejected rows."""

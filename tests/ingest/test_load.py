@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
 
 import duckdb
 import polars as pl
+import pyarrow
 import pytest
 
 from ingest import load
@@ -139,6 +142,25 @@ def test_all_copies_of_a_key_are_moved_across_blocks(db: duckdb.DuckDBPyConnecti
     assert problem is not None
     assert (problem.lines, problem.n_lines, problem.found) == ([2, 5], 2, ["A / NSCLC"])
     assert counts(db) == (2, 0, 2)
+
+
+def test_a_block_is_let_go_before_the_transaction_ends(
+    db: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a file would have to fit into memory."""
+    handed_over, to_arrow = [], pl.DataFrame.to_arrow
+
+    def followed(frame: pl.DataFrame) -> pyarrow.Table:
+        handed_over.append(weakref.ref(table := to_arrow(frame)))
+        return table
+
+    monkeypatch.setattr(pl.DataFrame, "to_arrow", followed)
+    part = loader(db)
+    with transaction(db):
+        part.add(typed(("A", "NSCLC")), rejected(3), 2)
+        gc.collect()
+        assert [block() for block in handed_over] == [None, None]
+    assert counts(db) == (1, 0, 1)
 
 
 def test_keys_that_are_compared_in_several_parts_are_the_same(
