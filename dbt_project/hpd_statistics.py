@@ -134,21 +134,26 @@ def tau2_dl(y: Array, v: Array) -> float:
     return max(0.0, (_cochran_q(y, v) - (len(y) - 1)) / spare) if len(y) > 1 else 0.0
 
 
-def tau2_reml(y: Array, v: Array, threshold: float = 1e-5) -> float:
+def tau2_reml(y: Array, v: Array, x: Array | None = None, threshold: float = 1e-5) -> float:
     """Restricted maximum likelihood by Fisher scoring (Viechtbauer 2005, doi 10.3102/10769986030003261).
 
-    Starts from the Hedges estimate; a step below 0 is halved; ends when a step is no longer than `threshold`, so that
-    a variance of 0 may come out as a few millionths, as in metafor.
+    `x`: columns of a regression whose residual variance it is; default a mean. Starts from the Hedges estimate; a step
+    below 0 is halved; ends when a step is no longer than `threshold`, so that a variance of 0 may come out as a few
+    millionths, as in metafor.
     """
-    k = len(y)
-    if k == 1:
+    x = np.ones((len(y), 1)) if x is None else x
+    spare = len(y) - x.shape[1]
+    if spare < 1:
         return 0.0
-    tau2 = max(0.0, float(np.var(y, ddof=1) - v.mean()))
+    inverse = np.linalg.inv(x.T @ x)
+    residual, leverage = y - x @ (inverse @ (x.T @ y)), ((x @ inverse) * x).sum(axis=1)
+    tau2 = max(0.0, float((residual @ residual - (1 - leverage) @ v) / spare))
     for _ in range(100):
         w = 1 / (v + tau2)
-        residual = y - (w @ y) / w.sum()
-        trace_p = w.sum() - (w**2).sum() / w.sum()
-        trace_pp = (w**2).sum() - 2 * (w**3).sum() / w.sum() + ((w**2).sum() / w.sum()) ** 2
+        inverse, x2, x3 = np.linalg.inv((x.T * w) @ x), (x.T * w**2) @ x, (x.T * w**3) @ x
+        residual = y - x @ (inverse @ (x.T @ (w * y)))
+        trace_p = w.sum() - np.trace(inverse @ x2)
+        trace_pp = (w**2).sum() - 2 * np.trace(inverse @ x3) + np.trace(inverse @ x2 @ inverse @ x2)
         step = float(((w * residual) @ (w * residual) - trace_p) / trace_pp)
         while tau2 + step < 0:
             step /= 2
@@ -434,8 +439,8 @@ class Association:
             proportions drawn from what their counts allow).
         spearman_p: two-sided permutation p, exact up to 8 cancer types (`is_p_exact`).
         pearson: correlation of log odds; `pearson_weighted` by the inverse variance of the log odds of HPD.
-        slope, slope_low, slope_high, slope_p: log odds of HPD per 10 percentage points of amplification, mixed-effects
-            logistic regression with a random effect per cancer type; null where the amplified proportions are all one.
+        slope, slope_low, slope_high, slope_p, slope_se: log odds of HPD per 10 percentage points of amplification, by
+            meta-regression of the pooled incidences; null where the amplified proportions are all one.
         slope_tau2: between-cancer variance that amplification leaves unexplained.
         intercept, intercept_se, intercept_slope_covariance: log odds of HPD where nothing is amplified, its standard
             error, and its covariance with the slope: what the regression line and its interval are drawn from.
@@ -453,6 +458,7 @@ class Association:
     slope_low: float | None = None
     slope_high: float | None = None
     slope_p: float | None = None
+    slope_se: float | None = None
     slope_tau2: float | None = None
     intercept: float | None = None
     intercept_se: float | None = None
@@ -463,27 +469,19 @@ MIN_CANCERS = 5  # fewer points say nothing about a correlation
 
 
 def associate(
-    hpd: Array,
-    evaluable: Array,
-    pooled: Array,
-    pooled_se: Array,
-    amplified: Array,
-    assayed: Array,
-    has_interval: bool = True,
+    pooled: Array, pooled_se: Array, amplified: Array, assayed: Array, has_interval: bool = True
 ) -> Association:
     """Association of HPD incidence with the amplified proportion over cancer types.
 
     Args:
-        hpd, evaluable: counts per cancer type, summed over its reports. pooled, pooled_se: its pooled incidence as log odds
-            and standard error. amplified, assayed: counts. has_interval: whether to bootstrap.
+        pooled, pooled_se: pooled incidence of each cancer type as log odds, and standard error. amplified, assayed: counts.
+        has_interval: whether to bootstrap.
 
     Returns:
         Nulls where fewer than 5 cancer types are given.
     """
-    hpd, evaluable, pooled, pooled_se, amplified, assayed = (
-        np.asarray(a, float) for a in (hpd, evaluable, pooled, pooled_se, amplified, assayed)
-    )
-    k = len(hpd)
+    pooled, pooled_se, amplified, assayed = (np.asarray(a, float) for a in (pooled, pooled_se, amplified, assayed))
+    k = len(pooled)
     if k < MIN_CANCERS:
         return Association(k)
     share = amplified / assayed
@@ -491,9 +489,9 @@ def associate(
     rho = _spearman(pooled, share)
     p, is_exact = permutation_p(pooled, share)
     low, high = bootstrap_interval(pooled, pooled_se, amplified, assayed) if has_interval else (None, None)
-    slope = _slope(hpd, evaluable, share)
     weighted = _pearson(pooled, log_odds, 1 / pooled_se**2)
-    return Association(k, rho, low, high, p, is_exact, _pearson(pooled, log_odds, np.ones(k)), weighted, *slope)
+    whole = Association(k, rho, low, high, p, is_exact, _pearson(pooled, log_odds, np.ones(k)), weighted)
+    return replace(whole, **meta_regression(pooled, pooled_se, share))
 
 
 def leave_one_out(*columns: Array) -> list[Association]:
@@ -556,18 +554,28 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
-def _slope(hpd: Array, evaluable: Array, share: Array) -> tuple[float | None, ...]:
-    x = np.column_stack([np.ones(len(hpd)), share * 10])
+def meta_regression(y: Array, se: Array, share: Array) -> dict[str, float]:
+    """Slope, intercept and what belongs to them (see `Association`) of `y` on tenths of `share`; empty: `share` is all one.
+
+    Each point has its standard error and a random effect of its own (REML); t with k - 2 degrees, and the variance of Knapp
+    and Hartung (2003, doi 10.1002/sim.1482) where it is not the smaller one (Roever 2015, doi 10.1186/s12874-015-0091-1).
+    """
+    x = np.column_stack([np.ones(len(y)), share * 10])
     if np.unique(share).size < 2:
-        return (None,) * 8
-    try:
-        model = fit_glmm(hpd, evaluable, x)
-    except (NoMaximum, np.linalg.LinAlgError):
-        return (None,) * 8
-    (intercept, slope), (intercept_se, se) = model.beta, np.sqrt(np.diag(model.covariance))
-    p = 2 * stats.norm.sf(abs(slope) / se)
-    told = (slope, slope - Z * se, slope + Z * se, p, model.tau2, intercept, intercept_se, model.covariance[0, 1])
-    return tuple(float(value) for value in told)
+        return {}
+    tau2, spare = tau2_reml(y, se**2, x), len(y) - 2
+    w = 1 / (se**2 + tau2)
+    inverse = np.linalg.inv((x.T * w) @ x)
+    intercept, slope = beta = inverse @ (x.T @ (w * y))
+    covariance = inverse * max(1.0, float((w * (y - x @ beta) ** 2).sum() / spare))
+    intercept_se, slope_se = np.sqrt(np.diag(covariance))
+    half = stats.t.ppf(0.975, spare) * slope_se
+    told = {
+        "slope": slope, "slope_low": slope - half, "slope_high": slope + half, "slope_se": slope_se,
+        "slope_p": 2 * stats.t.sf(abs(slope) / slope_se, spare), "slope_tau2": tau2, "intercept": intercept,
+        "intercept_se": intercept_se, "intercept_slope_covariance": covariance[0, 1],
+    }  # fmt: skip
+    return {name: float(value) for name, value in told.items()}
 
 
 def finding(result: Association, hpd: str, amplified: str) -> str:

@@ -92,13 +92,13 @@ def test_no_association_of_mdm2_and_mdm4_is_said_in_words(marts: Marts) -> None:
 
 
 def test_the_regression_line_and_its_interval_are_those_of_r(marts: Marts) -> None:
-    # x <- 10 * amplified / assayed; f <- lme4::glmer(cbind(hpd, evaluable - hpd) ~ x + (1 | cancer), binomial, nAGQ = 25)
-    # of the eight points; plogis(b[1] + b[2] * x -+ qnorm(.975) * sqrt(c(1, x) %*% vcov(f, use.hessian = TRUE) %*% c(1, x)))
-    # at the least, the middle and the most of x; R 4.2.2, lme4 1.1.31
+    # y <- qlogis(pooled); se <- (qlogis(high) - qlogis(low)) / (2 * qnorm(.975)); x <- 10 * amplified / assayed of the
+    # eight points; f <- rma(y, sei = se, mods = ~ x, test = "adhoc"); predict(f, newmods = ., transf = plogis)
+    # at the least, the middle and the most of x; R 4.2.2, metafor 3.8.1
     expected = [
-        (0.1377414, 0.1068208, 0.1758501),
-        (0.1276889, 0.09545239, 0.1687809),
-        (0.1182694, 0.06232374, 0.2130259),
+        (0.142986784, 0.1003914304, 0.199644235),
+        (0.133772149, 0.0899099491, 0.194460203),
+        (0.125064683, 0.0539504675, 0.263780846),
     ]
     rows = marts.sql(
         "select fitted_incidence, fitted_ci_low, fitted_ci_high from hpd_amplification_line where gene_set = 'MDM2|MDM4'"

@@ -5,7 +5,8 @@ with associations as (
 
     select
         *,
-        (slope_high - slope_low) / (2 * 1.959963984540054) as slope_se
+        -- of t with as many degrees as there are cancer types to spare
+        (slope_high - slope) / slope_se as quantile
     from {{ ref('stat_association') }}
     where left_out_cancer_type_code is null and slope is not null
 
@@ -46,6 +47,7 @@ along as (
         associations.slope,
         associations.slope_se,
         associations.intercept_slope_covariance,
+        associations.quantile,
         steps.step_number,
         spans.least + (spans.most - spans.least) * steps.step_number / 20 as amplified_fraction
     from associations
@@ -86,8 +88,8 @@ final as (
         is_simulated,
         amplified_fraction,
         1 / (1 + exp(-log_odds)) as fitted_incidence,
-        1 / (1 + exp(-(log_odds - 1.959963984540054 * log_odds_se))) as fitted_ci_low,
-        1 / (1 + exp(-(log_odds + 1.959963984540054 * log_odds_se))) as fitted_ci_high
+        1 / (1 + exp(-(log_odds - quantile * log_odds_se))) as fitted_ci_low,
+        1 / (1 + exp(-(log_odds + quantile * log_odds_se))) as fitted_ci_high
     from fitted
 
 )

@@ -13,7 +13,7 @@ SCHEMA = {
     "n_cancers": pl.Int64,
     **dict.fromkeys(("spearman", "spearman_low", "spearman_high", "spearman_p"), pl.Float64), "is_p_exact": pl.Boolean,
     **dict.fromkeys(
-        ("pearson", "pearson_weighted", "slope", "slope_low", "slope_high", "slope_p", "slope_tau2",
+        ("pearson", "pearson_weighted", "slope", "slope_low", "slope_high", "slope_p", "slope_se", "slope_tau2",
          "intercept", "intercept_se", "intercept_slope_covariance"), pl.Float64),
     "finding": pl.String,
 }  # fmt: skip
@@ -38,7 +38,7 @@ def model(dbt, session):
         )
         hpd, evaluable, amplified, assayed, pooled, low, high = (group[c].cast(pl.Float64).to_numpy() for c in counts)
         log_odds, se = hpd_statistics.log_odds_with_se(pooled, low, high, hpd, evaluable)
-        columns = (hpd, evaluable, log_odds, se, amplified, assayed)
+        columns = (log_odds, se, amplified, assayed)
         words = (group["definition_words"][0], group["amplification_words"][0])
         whole = hpd_statistics.associate(*columns)
         rows.append(name | _row(whole, None, words))
