@@ -53,6 +53,7 @@ class DbtBuild:
         self._child = subprocess.Popen(
             [
                 sys.executable,
+                "-P",  # nothing of the folder one is in, be it called csv.py or warehouse, is imported
                 "-m",
                 "warehouse.build",
                 str(settings.dbt_project),

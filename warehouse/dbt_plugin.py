@@ -17,7 +17,7 @@ import duckdb
 from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt.flags import get_flags
 
-from ingest.errors import BuildError, HpdError
+from ingest.errors import BuildError, HpdError, PublishError
 from ingest.load import LANDED_ELSEWHERE, landed_elsewhere
 from ingest.settings import Settings
 from warehouse.lock import DBT, writer_lock
@@ -26,6 +26,8 @@ from warehouse.publish import fingerprint, loaded_inputs, mark_build, publish, u
 
 UNDER_HPD = "HPD_DBT"
 READS_ONLY = {"compile", "debug", "freshness", "generate", "list", "parse", "serve", "show", "test"}
+# what the vocabularies were made from (macro remember_seed)
+SEEDS = "create schema if not exists audit; create table if not exists audit.seeds (seed varchar, checksum varchar)"
 
 
 class Plugin(BasePlugin):
@@ -53,6 +55,7 @@ class Plugin(BasePlugin):
             with suppress(duckdb.CatalogException), conn.cursor() as cursor:  # nothing was ever loaded
                 if not os.environ.get(UNDER_HPD) and landed_elsewhere(cursor):
                     raise BuildError(LANDED_ELSEWHERE)
+                cursor.execute(SEEDS)
                 unmark_build(cursor)
 
         def hpd_publish(told: str) -> str:
@@ -71,7 +74,20 @@ class Plugin(BasePlugin):
 
 
 def _publish(connection: duckdb.DuckDBPyConnection, settings: Settings, told: dict) -> str:
-    """Mark the build as finished and put it into service; `told`: counts of nodes, tables, and vars of the invocation."""
+    """Mark the build as finished and put it into service.
+
+    `told`: counts of nodes, tables, checksums of the seeds as they are in the project, and vars of the invocation.
+
+    Raises:
+        PublishError: the marts were built on other vocabularies, or it cannot be published.
+    """
     mark = fingerprint(loaded_inputs(connection), settings, told["vars"])
+    loaded = dict(connection.sql("select seed, checksum from audit.seeds").fetchall())
+    changed = [seed for seed, checksum in told["seeds"].items() if loaded.get(seed) != checksum]
+    if changed:
+        raise PublishError(
+            f"ERROR vocabularies changed ({', '.join(changed)}), and the marts were built on what they were before; "
+            "nothing was published; run `dbt build`, or `dbt seed` first"
+        )
     mark_build(connection, mark, told["counts"], told["tables"])
     return publish(connection, settings)

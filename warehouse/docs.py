@@ -49,7 +49,8 @@ def write_docs(settings: Settings, page: Path, lock: int) -> None:
 def _generate(settings: Settings, target: Path, lock: int) -> None:
     project, logs = str(settings.dbt_project), str(settings.dbt_work / "logs")
     done = subprocess.run(
-        [sys.executable, "-m", "dbt.cli.main", "--quiet", "--no-use-colors", "docs", "generate", "--static",
+        # -P: nothing of the folder one is in is imported
+        [sys.executable, "-P", "-m", "dbt.cli.main", "--quiet", "--no-use-colors", "docs", "generate", "--static",
          "--project-dir", project, "--profiles-dir", project, "--target-path", str(target), "--log-path", logs],
         env={
             **os.environ, "HPD_HOME": str(settings.home), "PYTHONPATH": str(PROJECT), "HPD_DBT": "1",

@@ -1,11 +1,15 @@
-"""The marts as files: Parquet and CSV, with a manifest of checksums, put in place by one rename."""
+"""The marts as files: Parquet and CSV, with a manifest of checksums, put in place whole."""
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import hashlib
 import json
+import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
@@ -16,12 +20,13 @@ from warehouse.connection import connect
 from warehouse.releases import fsync
 
 MANIFEST = "manifest.json"
+NEW, OLD = ".hpd-export", ".hpd-export-old"  # ends of the names of what is being written, and of what it replaces
 FORMULA = r"^[=+\-@\t\r]"  # what a spreadsheet would run
 ESCAPED = "text that a spreadsheet would run as a formula begins with a ' in the CSV files; the Parquet files have it as it is"
 
 
 def export(settings: Settings, folder: Path, formats: tuple[str, ...] = ("parquet", "csv")) -> dict:
-    """Write every published table to `folder`, which appears at once and whole.
+    """Write every published table to `folder`, which is never there in part.
 
     Args:
         settings: where the release in service is.
@@ -35,25 +40,67 @@ def export(settings: Settings, folder: Path, formats: tuple[str, ...] = ("parque
         UsageError: `folder` holds something else.
         PublishError: it cannot be written.
     """
-    if folder.exists() and not (folder.is_dir() and ((folder / MANIFEST).is_file() or not any(folder.iterdir()))):
-        raise UsageError(
-            f"ERROR {printable(folder, 200)}: holds something that is no export of `hpd`; name another folder"
-        )
+    shown = printable(folder, 200)
     try:
+        folder = Path(os.path.realpath(folder))  # a link stays, and what it points at is replaced
+        if folder == Path.cwd():
+            raise UsageError(f"ERROR {shown}: is the folder you are in, and would be replaced under you; name another")
         folder.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        _clear_up(folder)
+        if others := _others(folder):
+            raise UsageError(
+                f"ERROR {shown}: holds something that is no export of `hpd`: {printable(', '.join(others), 200)}; "
+                "nothing was written; name another folder, or move that elsewhere"
+            )
+        work = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=NEW, dir=folder.parent))
     except OSError as error:
-        raise PublishError(f"ERROR {printable(folder, 200)}: cannot be written ({error.strerror})") from None
+        raise PublishError(f"ERROR {shown}: cannot be written ({error.strerror})") from None
+    descriptor = os.open(work, os.O_RDONLY)
     try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)  # until it is closed or we are killed: it is no leftover
         manifest = _write(settings, work, formats)
         _replace(folder, work)
     except OSError as error:
-        raise PublishError(
-            f"ERROR {printable(folder, 200)}: cannot be written ({error.strerror}); what was there stays"
-        ) from None
+        raise PublishError(f"ERROR {shown}: cannot be written ({error.strerror}); what was there stays") from None
     finally:
+        os.close(descriptor)
         shutil.rmtree(work, ignore_errors=True)
     return manifest
+
+
+def _others(folder: Path) -> list[str]:
+    """What is where an export is to go and is of none: all that is there, unless there is a manifest of ours."""
+    if not folder.is_dir():
+        return [folder.name] if folder.exists() else []
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        ours = {MANIFEST, *(file["file"] for file in manifest["files"])} if manifest["release_id"] else set()
+    except (OSError, ValueError, LookupError, TypeError):
+        ours = set()
+    return sorted(p.name for p in folder.iterdir() if p.name not in ours or p.is_symlink() or not p.is_file())
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}{OLD}")
+
+
+def _bring_back(folder: Path) -> None:
+    if _old(folder).exists() and not folder.exists():
+        _old(folder).rename(folder)
+
+
+def _clear_up(folder: Path) -> None:
+    """Undo what a killed export left: a folder moved away with none in its place, and those not written out."""
+    _bring_back(folder)
+    shutil.rmtree(_old(folder), ignore_errors=True)
+    for path in folder.parent.glob(f".{glob.escape(folder.name)}.????????{NEW}"):  # as mkdtemp names them
+        with suppress(OSError):  # another export, which holds its own, is writing
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path)
+            finally:
+                os.close(descriptor)
 
 
 def _write(settings: Settings, folder: Path, formats: tuple[str, ...]) -> dict:
@@ -68,11 +115,12 @@ def _write(settings: Settings, folder: Path, formats: tuple[str, ...]) -> dict:
             for form in formats:
                 path = folder / f"{table}.{form}"
                 n_escaped = 0
-                if form == "parquet":
-                    frame.write_parquet(path, metadata={"hpd_release": release})
-                else:
-                    plain, n_escaped = _spreadsheet_safe(frame)
-                    plain.write_csv(path)
+                with path.open("wb") as file:  # Polars takes no path that is not UTF-8
+                    if form == "parquet":
+                        frame.write_parquet(file, metadata={"hpd_release": release})
+                    else:
+                        plain, n_escaped = _spreadsheet_safe(frame)
+                        plain.write_csv(file)
                 fsync(path)
                 with path.open("rb") as file:
                     sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -102,16 +150,12 @@ def _spreadsheet_safe(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
 
 
 def _replace(folder: Path, work: Path) -> None:
-    """Put `work` where `folder` is; the old one goes only when the new one stands."""
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.rename(old)
+    """Put `work` where `folder` is: two renames; the old one goes when the new one stands."""
     try:
+        if folder.exists():
+            folder.rename(_old(folder))
         work.rename(folder)
-    except OSError:
-        if old.exists():
-            old.rename(folder)
-        raise
+    finally:
+        _bring_back(folder)
     fsync(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(_old(folder), ignore_errors=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -131,7 +132,8 @@ def publish(connection: duckdb.DuckDBPyConnection, settings: Settings) -> str:
         _write(connection, unfinished / "hpd.duckdb", release_id, now, mark, counts, tables)
         unfinished.rename(folder)
         fsync(settings.releases)
-        switch(settings, folder.name)
+        with suppress(PublishError):  # of the report, which is about to be written, and says so then
+            switch(settings, folder.name)
         settings.rolled_back.unlink(missing_ok=True)
     except OSError as error:
         raise PublishError(
@@ -142,6 +144,8 @@ def publish(connection: duckdb.DuckDBPyConnection, settings: Settings) -> str:
         raise PublishError(
             f"ERROR the release could not be written ({printable(error, 300)}); the release in service stays"
         ) from None
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)  # a full disk is not to stay full
     prune(settings)
     return release_id
 

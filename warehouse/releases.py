@@ -65,20 +65,34 @@ def file_of(settings: Settings, release: str) -> Path:
 
 
 def switch(settings: Settings, release: str) -> None:
-    """Point `hpd.duckdb` at a release by renaming a new link over the old one: there is no moment without."""
+    """Point `hpd.duckdb` at a release by renaming a new link over the old one: there is no moment without.
+
+    Raises:
+        OSError: it cannot be written; the release in service stays.
+        PublishError: the release is in service, and `report.html` cannot be made to go with it.
+    """
     _link(settings.published_db, Path("releases") / release / "hpd.duckdb")
     point_to_report(settings)
-    fsync(settings.home)
 
 
 def point_to_report(settings: Settings) -> None:
-    """Point `report.html` at the report of the release in service; without one there is no link."""
+    """Point `report.html` at the report of the release in service; without one there is no link.
+
+    Raises:
+        PublishError: what is there cannot be replaced.
+    """
     release = release_in_service(settings)
     report = Path("releases") / (release or "") / settings.report.name
-    if release and (settings.home / report).exists():
-        _link(settings.report, report)
-    else:
-        settings.report.unlink(missing_ok=True)
+    try:
+        if release and (settings.home / report).exists():
+            _link(settings.report, report)
+        else:
+            settings.report.unlink(missing_ok=True)
+    except OSError as error:
+        raise PublishError(
+            f"ERROR {printable(settings.report, 200)}: cannot be replaced by the report ({error.strerror}); release "
+            f"{release} is in service all the same; move it away, and `hpd rollback {release}` puts the report there"
+        ) from None
 
 
 def _link(path: Path, target: Path) -> None:
@@ -86,6 +100,7 @@ def _link(path: Path, target: Path) -> None:
     new.unlink(missing_ok=True)
     new.symlink_to(target)
     new.replace(path)
+    fsync(path.parent)
 
 
 def rollback(settings: Settings, release: str | None = None) -> tuple[str | None, str]:

@@ -14,8 +14,11 @@
                 {%- do failed.append(result.node.name) -%}
             {%- endif -%}
         {%- endfor -%}
-        {%- set left_out, tables = [], [] -%}
+        {%- set left_out, tables, seeds = [], [], {} -%}
         {%- for node in graph.nodes.values() if node.resource_type in ('model', 'seed') -%}
+            {%- if node.resource_type == 'seed' -%}
+                {%- do seeds.update({node.name: seed_checksum(node)}) -%}
+            {%- endif -%}
             {%- if node.resource_type == 'model' and node.config.materialized != 'ephemeral' and node.unique_id not in built -%}
                 {%- do left_out.append(node.name) -%}
             {%- endif -%}
@@ -28,7 +31,9 @@
         {%- elif left_out -%}
             {%- do log('nothing was published: only some models were built, ' ~ left_out[0] ~ ' was not; run all of them', info=true) -%}
         {%- else -%}
-            {%- set told = {'counts': counts, 'tables': tables | sort, 'vars': invocation_args_dict.get('vars') or {}} -%}
+            {%- set told = {
+                'counts': counts, 'tables': tables | sort, 'seeds': seeds, 'vars': invocation_args_dict.get('vars') or {}
+            } -%}
             {%- set release = run_query("select hpd_publish('" ~ (tojson(told) | replace("'", "''")) ~ "')") -%}
             {%- set answer = release.columns[0].values()[0] -%}
             {%- if answer.startswith('ERROR') -%}
@@ -36,5 +41,18 @@
             {%- endif -%}
             {%- do log(answer, info=true) -%}
         {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- What a vocabulary is made from: `dbt run`, which builds none, must not publish marts of an earlier one. -#}
+{% macro seed_checksum(node) -%}
+    {{ local_md5(node.checksum.checksum ~ tojson(node.config.column_types, sort_keys=true)) }}
+{%- endmacro %}
+
+{#- Once a vocabulary is loaded, by whichever command; the table is made by warehouse/dbt_plugin.py. -#}
+{% macro remember_seed() -%}
+    {%- if execute and target.type == 'duckdb' -%}
+        delete from audit.seeds where seed = '{{ model.name }}';
+        insert into audit.seeds values ('{{ model.name }}', '{{ seed_checksum(model) }}')
     {%- endif -%}
 {%- endmacro %}

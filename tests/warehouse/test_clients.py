@@ -16,6 +16,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from conftest import PROJECT, run_hpd
 
 from ingest.settings import Settings
 from warehouse.releases import release_in_service, switch
@@ -214,14 +215,26 @@ def test_harlequin(database: Path, tmp_path: Path) -> None:
 # ── Superset ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def test_a_bundle_that_cannot_be_written_is_told(published: Path, tmp_path: Path) -> None:
+    start, zips = PROJECT / "warehouse" / "superset" / "start.py", [tmp_path / "hpd.zip", tmp_path / "no" / "hpd.zip"]
+    written, refused = (
+        subprocess.run(
+            [sys.executable, start, "--bundle", path],
+            env={**os.environ, "HPD_HOME": str(published)}, capture_output=True, text=True,
+        )
+        for path in zips
+    )  # fmt: skip
+    assert (written.returncode, zips[0].exists()) == (0, True)
+    assert refused.returncode == 1
+    assert refused.stderr == f"ERROR '{zips[1]}': cannot be written (No such file or directory); name a ZIP in a folder that exists\n"  # fmt: skip
+
+
 @pytest.mark.slow
 def test_superset_answers_every_chart_while_a_refresh_runs(warehouse: Path, tmp_path: Path) -> None:
     pytest.importorskip("superset")
     pytest.importorskip("duckdb_engine")
     import socket
     import time
-
-    from conftest import PROJECT, run_hpd
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -26,22 +26,22 @@ from warehouse.releases import release_in_service, releases
 NSCLC = "select n_hpd from hpd_incidence where cancer_type_code = 'NSCLC' and hpd_definition = 'ANY_PUBLISHED'"
 
 
-def command(home: Path, *args: str) -> dict:
+def command(home: Path, *args: str, project: Path = PROJECT / "dbt_project") -> dict:
     """How a user runs dbt, but for what it leaves in the project folder."""
-    project, work = str(PROJECT / "dbt_project"), str(home / "dbt")
+    work = str(home / "dbt")
     environment = {key: value for key, value in os.environ.items() if key != "HPD_DBT"}
     return {
         "args": [
-            str(Path(sys.executable).with_name("dbt")), "--no-use-colors", *args, "--project-dir", project,
-            "--profiles-dir", project, "--target-path", f"{work}/target", "--log-path", f"{work}/logs",
+            str(Path(sys.executable).with_name("dbt")), "--no-use-colors", *args, "--project-dir", str(project),
+            "--profiles-dir", str(project), "--target-path", f"{work}/target", "--log-path", f"{work}/logs",
         ],
         "env": {**environment, "HPD_HOME": str(home), "PYTHONPATH": str(PROJECT)},
     }  # fmt: skip
 
 
-def dbt(home: Path, *args: str, status: int = 0) -> str:
+def dbt(home: Path, *args: str, status: int = 0, project: Path = PROJECT / "dbt_project") -> str:
     """What dbt says, run in a process of its own."""
-    done = subprocess.run(**command(home, *args), capture_output=True, text=True, timeout=300)
+    done = subprocess.run(**command(home, *args, project=project), capture_output=True, text=True, timeout=300)
     said = done.stdout + done.stderr
     assert "Traceback" not in said, said
     assert done.returncode == status, f"exit {done.returncode}\n{said}"
@@ -144,6 +144,20 @@ def test_models_without_their_rows_are_not_published(home: Path) -> None:
     before = (home / "hpd.duckdb").readlink()
     assert "nothing was published: the models were built from a part of their rows" in dbt(home, "run", "--empty", "--select", "hpd_reports")  # fmt: skip
     assert (home / "hpd.duckdb").readlink() == before
+
+
+def test_marts_of_an_earlier_vocabulary_are_not_published(home: Path) -> None:
+    """`dbt run` builds no vocabularies; after `dbt seed` it publishes, and where none has changed."""
+    project = Path(shutil.copytree(PROJECT / "dbt_project", home.parent / "dbt_project"))
+    seed = project / "seeds" / "gene_sets.csv"
+    before = (home / "hpd.duckdb").readlink()
+    seed.write_bytes(seed.read_bytes().replace(b"MDM2 alone", b"MDM2 by itself"))
+    said = dbt(home, "run", project=project, status=2)
+    assert "vocabularies changed (gene_sets), and the marts were built on what they were before" in said
+    assert "nothing was published; run `dbt build`, or `dbt seed` first" in said
+    assert (home / "hpd.duckdb").readlink() == before
+    dbt(home, "seed", "--select", "gene_sets", project=project)
+    assert "published: release " in dbt(home, "run", project=project)
 
 
 def test_what_a_killed_load_left_is_not_published(home: Path) -> None:

@@ -113,6 +113,7 @@ def test_a_release_that_does_not_fit_leaves_the_last_one(disk: Callable[[int], P
     with open_build(settings) as build, pytest.raises(PublishError, match="could not be written.*release in service stays"):  # fmt: skip
         publish.publish(build, settings)
     assert answers(settings) == [(1,)]
+    assert list(settings.releases.glob(".*")) == []
     filling.unlink()
     release(settings, 3)
     assert answers(settings) == [(3,)]

@@ -414,3 +414,22 @@ def test_json_of_a_megabyte_cell_is_whole(refreshed: tuple) -> None:
     sql = "select max_by(agents, length(agents)) as agents from hpd_reports"
     ((row),) = json.loads(run_hpd("query", "--format", "json", sql, home=home).stdout)
     assert row["agents"] == "x" * 1_000_000
+
+
+# --- the folder one is in ---
+
+
+@pytest.mark.parametrize("command", ["build", "docs"])
+def test_no_python_of_the_folder_one_is_in_is_run(command: str, warehouse: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "inbox"
+    marks = "import pathlib; pathlib.Path(__file__).with_suffix('.ran').touch()\n"
+    for name in ("csv.py", "json.py", "warehouse/__init__.py", "dbt/__init__.py"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(marks)
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "ingest.cli", command],  # -P: as the installed script, without the folder
+        env={**os.environ, "HPD_HOME": str(warehouse), "PYTHONPATH": str(PROJECT)}, cwd=folder, capture_output=True,
+        text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert list(folder.rglob("*.ran")) == []
+    assert done.returncode == 0, done.stderr

@@ -13,7 +13,7 @@ from ingest.settings import Settings
 from warehouse import publish as publishing
 from warehouse.connection import open_build
 from warehouse.publish import mark_build, publish
-from warehouse.releases import in_service, release_in_service, releases
+from warehouse.releases import in_service, release_in_service, releases, rollback
 
 
 @pytest.fixture
@@ -120,10 +120,24 @@ def test_a_publication_that_fails_half_way_leaves_the_release_in_service(
     with pytest.raises(PublishError, match="No space left on device.*the release in service stays"):
         publish_again(settings, "f" * 16)
     assert release_in_service(settings) == first
+    assert [p.name for p in settings.releases.iterdir()] == [first]  # on a full disk half a copy would fill it
     monkeypatch.undo()
     second = publish_again(settings, "e" * 16)
     assert release_in_service(settings) == second
     assert not [p for p in settings.releases.iterdir() if p.name.startswith(".")]
+
+
+def test_a_folder_where_the_report_belongs_stops_neither_the_release_nor_what_comes_after(settings: Settings) -> None:
+    names = [publish_again(settings, f"{i}" * 16) for i in range(1, 6)]
+    settings.report.mkdir()
+    settings.rolled_back.write_text("{}")
+    names.append(publish_again(settings, "6" * 16))
+    assert release_in_service(settings) == names[-1]
+    assert releases(settings) == names[:0:-1]
+    assert not settings.rolled_back.exists()
+    with pytest.raises(PublishError, match=rf"report.html: cannot be replaced .*release {names[1]} is in service all"):
+        rollback(settings, names[1])
+    assert release_in_service(settings) == names[1]
 
 
 def test_a_reader_keeps_its_release_while_the_next_is_published(settings: Settings) -> None:

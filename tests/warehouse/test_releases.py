@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 
 from ingest.errors import PublishError, UsageError
 from ingest.settings import Settings
+from warehouse import export as exporting
 from warehouse import releases
 from warehouse.compare import compare
 from warehouse.connection import connect, open_build
@@ -212,12 +214,118 @@ def test_an_earlier_export_is_replaced_and_anything_else_is_left_alone(
     assert export(settings, folder, ("csv",))["release_id"] == min(two)
     assert not (folder / "hpd_incidence.parquet").exists()
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
-    mine = tmp_path / "mine"
-    mine.mkdir()
-    (mine / "thesis.txt").write_text("x")
-    with pytest.raises(UsageError, match="holds something that is no export"):
-        export(settings, mine)
-    assert [p.name for p in mine.iterdir()] == ["thesis.txt"]
+
+
+OURS = '{"release_id": "1", "files": [{"file": "a.csv"}]}'
+
+
+@pytest.mark.parametrize(
+    ("files", "in_the_way"),
+    [
+        ({"thesis.txt": ""}, "thesis.txt"),
+        ({"manifest.json": '{"metadata": {}, "nodes": {}}', "a.csv": ""}, "a.csv, manifest.json"),  # of dbt
+        ({"manifest.json": '{"files": {"a.csv": {"rows": 1}}}', "a.csv": ""}, "a.csv, manifest.json"),
+        ({"manifest.json": '{"release_id": "1", "files": ["a.csv"]}', "a.csv": ""}, "a.csv, manifest.json"),
+        ({"manifest.json": "[]"}, "manifest.json"),
+        ({"manifest.json": "\0"}, "manifest.json"),
+        ({"manifest.json": OURS, "a.csv": "", "thesis.txt": ""}, "thesis.txt"),
+        ({"manifest.json": OURS, "a.csv/thesis.txt": ""}, "a.csv"),
+    ],
+)
+def test_what_is_no_export_is_left_alone_and_named(
+    files: dict[str, str], in_the_way: str, settings: Settings, two: tuple[str, str], tmp_path: Path
+) -> None:
+    for name, text in files.items():
+        (tmp_path / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mine" / name).write_text(text)
+    with pytest.raises(UsageError, match=rf"holds something that is no export of `hpd`: {in_the_way}; .*name another"):
+        export(settings, tmp_path / "mine")
+    assert {name: (tmp_path / "mine" / name).read_text() for name in files} == files
+
+
+def test_a_link_stays_and_the_export_it_points_at_is_replaced(
+    settings: Settings, two: tuple[str, str], tmp_path: Path
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to("out")
+    for forms in (("csv", "parquet"), ("csv",)):
+        export(settings, link, forms)
+        assert link.readlink() == Path("out")
+    assert not (tmp_path / "out" / "hpd_incidence.parquet").exists()
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+def test_the_folder_one_is_in_is_not_replaced(
+    settings: Settings, two: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    with pytest.raises(UsageError, match=r"ERROR \.: is the folder you are in.*name another"):
+        export(settings, Path())
+
+
+def test_a_folder_may_have_any_name(settings: Settings, two: tuple[str, str], tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"m\xe4rts [1]*")  # ä in Latin-1
+    assert export(settings, folder) == export(settings, folder)
+    assert pl.read_csv((folder / "no_key.csv").read_bytes()).rows() == [(1,)]
+
+
+def test_what_killed_exports_left_is_undone_by_the_next(
+    settings: Settings, two: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also by one that fails."""
+    folder = tmp_path / "out"
+    export(settings, folder)
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    folder.rename(tmp_path / ".out.hpd-export-old")
+    for left in (".out.abcdefgh.hpd-export", ".out.old", ".out.2.abcdefgh.hpd-export"):
+        (tmp_path / left).mkdir()
+        (tmp_path / left / "a.csv").write_text("")
+    monkeypatch.setattr(exporting, "_write", lambda *_: {}["killed"])
+    with pytest.raises(KeyError, match="killed"):
+        export(settings, folder)
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+    # only what an export of this folder makes
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == [
+        ".out.2.abcdefgh.hpd-export",
+        ".out.old",
+    ]
+
+
+def test_an_export_stopped_between_its_renames_leaves_the_earlier_one(
+    settings: Settings, two: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "out"
+    export(settings, folder)
+    rename = Path.rename
+
+    def stopped(path: Path, target: Path) -> None:
+        if path.name.endswith(".hpd-export"):
+            raise KeyboardInterrupt
+        rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        export(settings, folder, ("csv",))
+    assert (folder / "hpd_incidence.parquet").exists()
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+def test_an_export_that_is_being_written_is_not_taken_for_a_leftover(
+    settings: Settings, two: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = exporting._write
+
+    def meanwhile(settings: Settings, work: Path, formats: tuple[str, ...]) -> dict:
+        monkeypatch.setattr(exporting, "_write", write)
+        export(settings, tmp_path / "out", ("csv",))
+        return write(settings, work, formats)
+
+    monkeypatch.setattr(exporting, "_write", meanwhile)
+    export(settings, tmp_path / "out", ("parquet",))
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "hpd_incidence.parquet", "manifest.json", "no_key.parquet", "release.parquet", "release_inputs.parquet",
+    ]  # fmt: skip
 
 
 def test_an_export_that_fails_leaves_the_earlier_one(

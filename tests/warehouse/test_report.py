@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import os
 import re
 import shutil
 import stat
@@ -21,8 +22,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from ingest.errors import HpdError, PublishError
 from ingest.settings import Settings
 from warehouse.connection import connect
-from warehouse.releases import rollback
+from warehouse.releases import release_in_service, rollback
 from warehouse.report.page import write_page, write_report
+from warehouse.whole_file import write_whole
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 MEGABYTE = 1_000_000
@@ -619,15 +621,44 @@ def test_a_release_of_another_version_is_told(published: Path, tmp_path: Path) -
     assert not (tmp_path / "report.html").exists()
 
 
-def test_a_page_that_cannot_be_written_leaves_the_earlier_one(published: Path, tmp_path: Path) -> None:
+def test_a_page_that_cannot_be_written_leaves_the_earlier_one(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = tmp_path / "no such folder" / "report.html"
     with pytest.raises(PublishError, match="the report could not be written"):
         write_page(published / "hpd.duckdb", page)
     (tmp_path / "report.html").write_text("earlier")
-    (tmp_path / ".report.html.part").mkdir()
+
+    def no_space(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", no_space)
     with pytest.raises(PublishError, match="the report could not be written"):
         write_page(published / "hpd.duckdb", tmp_path / "report.html")
-    assert (tmp_path / "report.html").read_text() == "earlier"
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("report.html", "earlier")]
+
+
+def test_a_file_is_not_written_through_a_link_that_somebody_put_beside_it(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.write_text("theirs")
+    (tmp_path / ".report.html.part").symlink_to(theirs)
+    write_whole(tmp_path / "report.html", b"ours")
+    assert (theirs.read_text(), (tmp_path / "report.html").read_text()) == ("theirs", "ours")
+    assert stat.S_IMODE((tmp_path / "report.html").stat().st_mode) == 0o644
+
+
+def test_a_folder_in_the_place_of_the_page_is_told_and_the_release_is_in_service(warehouse: Path) -> None:
+    settings = Settings(warehouse)
+    settings.report.unlink()
+    settings.report.mkdir()
+    before = release_in_service(settings)
+    said = run_hpd("publish", home=warehouse, status=1).stderr
+    now = release_in_service(settings)
+    assert now != before
+    assert f"ERROR {settings.report}: cannot be replaced by the report (Is a directory); release {now} is in service all the same" in said  # fmt: skip
+    settings.report.rmdir()
+    run_hpd("rollback", now, home=warehouse)
+    assert settings.report.readlink().parent.name == now
 
 
 def test_the_page_goes_back_with_its_release(warehouse: Path) -> None:

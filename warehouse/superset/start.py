@@ -104,21 +104,29 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8088)
     parser.add_argument("--bundle", type=Path, metavar="ZIP", help="only write the bundle, to import it elsewhere")
     given, settings = parser.parse_args(), load_settings()
+    home = (given.home or settings.home / ".superset").absolute()
     try:
         if not settings.published_db.exists():
             raise ValueError(f"ERROR {str(settings.published_db)!r}: nothing is published yet; run `hpd refresh`")
         if given.bundle:
-            write_bundle(settings.published_db, given.bundle)
+            try:
+                write_bundle(settings.published_db, given.bundle)
+            except OSError as error:
+                said = f"cannot be written ({error.strerror}); name a ZIP in a folder that exists"
+                raise ValueError(f"ERROR {str(given.bundle)!r}: {said}") from None
             return
-        prepare((given.home or settings.home / ".superset").absolute(), settings.published_db)
+        prepare(home, settings.published_db)
     except ModuleNotFoundError as error:
         sys.exit(f"ERROR {error.name} is not installed; pip install 'hpd-warehouse[superset]'")
     except ValueError as error:
         sys.exit(str(error))
     print(f"http://127.0.0.1:{given.port}/superset/dashboard/hyperprogression/ (user {ADMIN})", flush=True)
     command = (
+        "-P",  # nothing of the folder one is in is imported, nor is it by gunicorn from another one
         "-m",
         "gunicorn",
+        "--chdir",
+        str(home),
         "--bind",
         f"127.0.0.1:{given.port}",
         "--workers",
