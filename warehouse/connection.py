@@ -11,9 +11,11 @@ from ingest.errors import HpdError, printable
 from ingest.settings import Settings, load_settings
 
 # what a reader may do: query. No server files, no other database, no way to undo that; and no spilling into the folder
-# of the release: a query too big for memory fails, and the disk that a refresh needs stays free. DuckDB takes the
-# options in this order, and only in this order.
-READER = {"enable_external_access": "false", "lock_configuration": "true", "temp_directory": ""}
+# of the release: a query too big for memory fails, and the disk that a refresh needs stays free
+READER = {"enable_external_access": "false", "temp_directory": ""}
+# with external access off DuckDB still lets a query write the log beside its database, which later readers would take
+# for part of it: no local file then, but the one that is open. It can only be said once that is open.
+SEAL = ("set disabled_filesystems = 'LocalFileSystem'", "set lock_configuration = true")
 # loading streams, and what does not fit spills to disk: which more threads would need more memory for
 FOR_LOADING = f"set memory_limit = '300MB'; set threads = {min(os.cpu_count() or 1, 4)}"
 
@@ -36,12 +38,29 @@ def connect(path: Path | None = None) -> duckdb.DuckDBPyConnection:
             )
         raise HpdError(f"ERROR {printable(path, 200)}: nothing is published yet; run `hpd refresh`")
     try:
-        return duckdb.connect(str(path), read_only=True, config=READER)
+        return open_release(path)
     except duckdb.Error as error:
         raise HpdError(
             f"ERROR {printable(path, 200)}: cannot be opened: {printable(error, 200)}; `hpd rollback` puts the release "
             "before into service"
         ) from None
+
+
+def open_release(path: Path) -> duckdb.DuckDBPyConnection:
+    """A published database as `connect` opens it: a process cannot hold one file open with two configurations.
+
+    Raises:
+        duckdb.Error: it cannot be opened.
+    """
+    connection = duckdb.connect(str(path), read_only=True, config=READER)
+    try:
+        for sql in SEAL:
+            connection.execute(sql)
+    except duckdb.InvalidInputException as error:
+        if "has been locked" not in str(error):  # else this process has it open already, and the lock is put on last
+            connection.close()
+            raise
+    return connection
 
 
 def open_build(settings: Settings, read_only: bool = False) -> duckdb.DuckDBPyConnection:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import duckdb
 from ingest.errors import PublishError, printable
 from ingest.pipeline import rules_version
 from ingest.settings import Settings, hpd_version
-from warehouse.releases import fsync, prune, releases, switch
+from warehouse.releases import OPEN, SEALED, fsync, prune, releases, remove, switch
 
 STORAGE_VERSION = "v1.0.0"  # read by every DuckDB since 1.1.3, and so by the BI tools that bundle one
 STAMP = "%Y%m%dT%H%M%S"
@@ -127,8 +126,9 @@ def publish(connection: duckdb.DuckDBPyConnection, settings: Settings) -> str:
         _sweep(settings)
         for made in (settings.releases, unfinished):
             made.mkdir(exist_ok=True)
-            made.chmod(0o755)  # whoever reaches the link may read, as in the file, whatever the umask of the writer
+            made.chmod(OPEN)  # whatever the umask of the writer
         _write(connection, unfinished / "hpd.duckdb", release_id, now, mark, counts, tables)
+        unfinished.chmod(SEALED)
         unfinished.rename(folder)
         fsync(settings.releases)
         switch(settings, folder.name)
@@ -228,4 +228,4 @@ def _sweep(settings: Settings) -> None:
     """Remove what a killed publication left; nobody else is writing, the lock is held."""
     if settings.releases.exists():
         for path in settings.releases.glob(".*.unfinished"):
-            shutil.rmtree(path, ignore_errors=True)
+            remove(path)

@@ -6,15 +6,20 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
 
 from ingest.errors import PublishError, UsageError, printable
 from ingest.settings import Settings
-from warehouse.connection import READER
+from warehouse.connection import open_release
 
 KEPT = 5
+# modes of a release's folder: whoever reaches the link may read; and a client that DuckDB lets write the log beside the
+# database finds that it may not
+OPEN, SEALED = 0o755, 0o555
 NAME = re.compile(r"\d{8}T\d{6}-\w+")
 
 
@@ -36,8 +41,7 @@ def release_in_service(settings: Settings) -> str | None:
 def release_row(path: Path) -> dict | None:
     """The `release` row of a published database; None when there is none that can be read."""
     try:
-        # as every reader does: a process cannot hold one file open with two configurations
-        with duckdb.connect(str(path), read_only=True, config=READER) as connection:
+        with open_release(path) as connection:
             relation = connection.sql("select *, (select count(*) from release_inputs) as n_inputs from release")
             (row,) = relation.fetchall()
             return dict(zip(relation.columns, row, strict=True))
@@ -140,7 +144,24 @@ def prune(settings: Settings) -> None:
     """Remove the oldest releases, never the one in service."""
     for name in releases(settings)[KEPT:]:
         if name != release_in_service(settings):
-            shutil.rmtree(settings.releases / name, ignore_errors=True)
+            remove(settings.releases / name)
+
+
+def remove(folder: Path) -> None:
+    """Remove a release, or what there is of one."""
+    with suppress(OSError):
+        folder.chmod(OPEN)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def unsealed(folder: Path) -> Iterator[None]:
+    """Write into the folder of a release, where otherwise nobody may."""
+    folder.chmod(OPEN)
+    try:
+        yield
+    finally:
+        folder.chmod(SEALED)
 
 
 def fsync(path: Path) -> None:

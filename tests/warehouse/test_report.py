@@ -633,7 +633,7 @@ def test_a_page_that_cannot_be_written_leaves_the_earlier_one(published: Path, t
 def test_the_page_goes_back_with_its_release(warehouse: Path) -> None:
     settings = Settings(warehouse)
     (first,) = (path.name for path in settings.releases.iterdir())
-    later = "20991231T000000-later"
+    later = "20991231T000000-1a2b3c4d"
     shutil.copytree(settings.releases / first, settings.releases / later)
     rollback(settings, later)
     assert settings.report.readlink().parent.name == later
