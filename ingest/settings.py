@@ -56,7 +56,7 @@ class Settings:
 
     @property
     def rolled_back(self) -> Path:
-        """Remembers which build was taken out of service by hand."""
+        """Remembers which builds were taken out of service by hand."""
         return self.home / ".rolled_back.json"
 
     @property

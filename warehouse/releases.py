@@ -15,6 +15,7 @@ import duckdb
 from ingest.errors import PublishError, UsageError, printable
 from ingest.settings import Settings
 from warehouse.connection import open_release
+from warehouse.whole_file import write_whole
 
 KEPT = 5
 # modes of a release's folder: whoever reaches the link may read; and a client that DuckDB lets write the log beside the
@@ -95,8 +96,8 @@ def _link(path: Path, target: Path) -> None:
 def rollback(settings: Settings, release: str | None = None) -> tuple[str | None, str]:
     """Put another release into service; call it with the writer's lock held.
 
-    The build that is taken out of service is remembered, so that a scheduled refresh of the same inputs does not bring
-    it back; other inputs, or `hpd publish`, do.
+    The builds that are taken out of service are remembered, so that a scheduled refresh of the same inputs does not
+    bring one back; other inputs, or `hpd publish`, do.
 
     Args:
         settings: where releases are.
@@ -116,13 +117,15 @@ def rollback(settings: Settings, release: str | None = None) -> tuple[str | None
             raise UsageError(f"ERROR no release older than {now or 'none'} is kept; `hpd status` lists them")
         release = older[0]
     path = file_of(settings, release)
-    if release_row(path) is None:
+    if (put_in := release_row(path)) is None:
         raise PublishError(f"ERROR {printable(path, 200)}: cannot be read; the release in service stays; name another")
-    taken_out = in_service(settings)
+    served = in_service(settings)
     try:
-        if taken_out is not None and release != now:
-            told = {k: taken_out[k] for k in ("release_id", "fingerprint")}
-            settings.rolled_back.write_text(json.dumps(told), "utf-8")
+        if served is not None and release != now:
+            renewed = (put_in["fingerprint"], served["fingerprint"])
+            told = [build for build in rolled_back(settings) if build["fingerprint"] not in renewed]
+            told.append({k: served[k] for k in ("release_id", "fingerprint")})
+            write_whole(settings.rolled_back, json.dumps(told).encode())
         switch(settings, release)
     except OSError as error:
         raise PublishError(
@@ -132,12 +135,20 @@ def rollback(settings: Settings, release: str | None = None) -> tuple[str | None
     return now, release
 
 
-def rolled_back(settings: Settings) -> dict | None:
-    """Release id and fingerprint of the build that was taken out of service last; None: none was."""
+def rolled_back(settings: Settings) -> list[dict]:
+    """Release id and fingerprint of the builds taken out of service by hand since the last publication."""
     try:
-        return json.loads(settings.rolled_back.read_text("utf-8"))
+        told = json.loads(settings.rolled_back.read_text("utf-8"))
     except (OSError, ValueError):
-        return None
+        return []
+    if not isinstance(told, list):
+        return []
+    return [build for build in told if isinstance(build, dict) and {"release_id", "fingerprint"} <= build.keys()]
+
+
+def taken_out(settings: Settings, fingerprint: str) -> str | None:
+    """The release of this fingerprint, if it was taken out of service by hand."""
+    return next((build["release_id"] for build in rolled_back(settings) if build["fingerprint"] == fingerprint), None)
 
 
 def prune(settings: Settings) -> None:

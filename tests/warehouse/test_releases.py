@@ -19,7 +19,7 @@ from warehouse.compare import compare
 from warehouse.connection import connect, open_build
 from warehouse.export import export
 from warehouse.publish import mark_build, publish
-from warehouse.releases import in_service, release_in_service, rollback, rolled_back
+from warehouse.releases import in_service, release_in_service, rollback, rolled_back, taken_out
 
 COUNTS = "create or replace table hpd_incidence (cancer_type varchar primary key, n_hpd bigint, label varchar)"
 
@@ -81,10 +81,29 @@ def test_what_was_taken_out_is_remembered_until_something_is_published(
     settings: Settings, two: tuple[str, str]
 ) -> None:
     rollback(settings)
-    assert rolled_back(settings) == {"release_id": max(two), "fingerprint": f"{2:016d}"}
+    assert rolled_back(settings) == [{"release_id": max(two), "fingerprint": f"{2:016d}"}]
     release(settings, 3, "('d', 5, 'z')")
-    assert rolled_back(settings) is None
+    assert rolled_back(settings) == []
     assert n_hpd(settings) == [(5,)]
+
+
+def test_all_that_was_taken_out_is_remembered_but_what_is_back(settings: Settings, two: tuple[str, str]) -> None:
+    third = release(settings, 3, "('d', 5, 'z')")
+    rollback(settings)
+    rollback(settings)
+    assert [taken_out(settings, f"{number:016d}") for number in (1, 2, 3)] == [None, max(two), third]
+    rollback(settings, third)
+    assert [taken_out(settings, f"{number:016d}") for number in (2, 3)] == [max(two), None]
+
+
+@pytest.mark.parametrize("damaged", ["", "[", "[]", "{}", "null", '[1, {"release_id": "x"}]', '"fingerprint"'])
+def test_what_was_taken_out_is_forgotten_when_its_file_is_damaged(
+    damaged: str, settings: Settings, two: tuple[str, str]
+) -> None:
+    settings.rolled_back.write_text(damaged)
+    assert taken_out(settings, f"{2:016d}") is None
+    rollback(settings)
+    assert taken_out(settings, f"{2:016d}") == max(two)
 
 
 def test_there_is_nothing_before_the_first_release(settings: Settings) -> None:
