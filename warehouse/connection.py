@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import duckdb
@@ -16,6 +17,8 @@ READER = {"enable_external_access": "false", "temp_directory": ""}
 # with external access off DuckDB still lets a query write the log beside its database, which later readers would take
 # for part of it: no local file then, but the one that is open. It can only be said once that is open.
 SEAL = ("set disabled_filesystems = 'LocalFileSystem'", "set lock_configuration = true")
+LOCKED = "Could not set lock"  # as DuckDB says it
+LOOK_SECONDS = 5  # a writer waits for those who only look, as `hpd status` does
 # loading streams, and what does not fit spills to disk: which more threads would need more memory for
 FOR_LOADING = f"set memory_limit = '300MB'; set threads = {min(os.cpu_count() or 1, 4)}"
 
@@ -78,9 +81,9 @@ def open_build(settings: Settings, read_only: bool = False) -> duckdb.DuckDBPyCo
     if not read_only:
         os.umask(0o077)
     try:
-        connection = duckdb.connect(str(path), read_only=read_only)
+        connection = _connect_build(path, read_only)
     except duckdb.IOException as error:
-        if "lock" in str(error).lower():
+        if LOCKED in str(error):
             raise HpdError(
                 f"ERROR {printable(path, 200)}: another program has it open; close it, and let it open hpd.duckdb "
                 f"instead, which never blocks a refresh ({printable(error, 160)})"
@@ -99,6 +102,17 @@ def open_build(settings: Settings, read_only: bool = False) -> duckdb.DuckDBPyCo
     return connection
 
 
+def _connect_build(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
+    deadline = time.monotonic() + (0 if read_only else LOOK_SECONDS)
+    while True:
+        try:
+            return duckdb.connect(str(path), read_only=read_only)
+        except duckdb.IOException as error:
+            if LOCKED not in str(error) or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.05)
+
+
 # how the system and DuckDB say that it is not us
 OF_THE_DISK = (
     "No space left on device", "Disk quota exceeded", "File too large", "Read-only file system", "Permission denied",
@@ -115,7 +129,7 @@ def disk_trouble(error: Exception, settings: Settings) -> str | None:
             "the release in service stays"
         )
     if isinstance(error, duckdb.Error) and "Corrupt database file" in said:
-        return _damaged(settings.build_db, error)
+        return damaged_release(settings.published_db, error) or _damaged(settings.build_db, error)
     if isinstance(error, OSError) and error.strerror and not isinstance(error, BrokenPipeError):
         where, what = error.filename or settings.home, error.strerror
     elif isinstance(error, duckdb.Error) and any(words in said for words in OF_THE_DISK):
@@ -126,6 +140,22 @@ def disk_trouble(error: Exception, settings: Settings) -> str | None:
         f"ERROR {printable(where, 200)}: cannot be written or read ({printable(what, 200)}); "
         "make room or give leave there and run the command again; the release in service stays"
     )
+
+
+def damaged_release(path: Path, error: Exception) -> str | None:
+    """The message of an error that a damaged release is to blame for; None: all of it can be read."""
+    try:
+        with open_release(path) as connection:
+            tables = connection.sql("select schema_name, table_name from duckdb_tables()").fetchall()
+            for schema, table in tables:
+                connection.execute(f'select bit_xor(hash(t)) from "{schema}"."{table}" as t').fetchall()
+    except duckdb.Error:
+        if path.exists():
+            return (
+                f"ERROR {printable(path.resolve(), 200)}: is damaged ({printable(error, 160)}); `hpd rollback` puts a "
+                "release before it into service, `hpd publish` makes it again if the build is whole"
+            )
+    return None
 
 
 def _damaged(path: Path, error: Exception) -> str:
