@@ -634,7 +634,14 @@ def rollback(release: str | None, wait: float) -> None:
 @main.command(epilog=_examples("hpd diff", "hpd diff --rows 20 20261121T101500-5e6f7a8b 20261122T101500-1a2b3c4d"))
 @click.argument("older", required=False)
 @click.argument("newer", required=False)
-@click.option("--rows", default=5, show_default=True, metavar="N", help="Show this many differing rows of each table.")
+@click.option(
+    "--rows",
+    default=5,
+    type=click.IntRange(0),
+    show_default=True,
+    metavar="N",
+    help="Show this many differing rows of each table.",
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for other programs.")
 def diff(older: str | None, newer: str | None, rows: int, as_json: bool) -> None:
     """What changed between two releases: by default the one in service and the one before it."""

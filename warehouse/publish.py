@@ -16,10 +16,9 @@ import duckdb
 from ingest.errors import PublishError, printable
 from ingest.pipeline import rules_version
 from ingest.settings import Settings, hpd_version
-from warehouse.releases import OPEN, SEALED, fsync, prune, releases, remove, switch
+from warehouse.releases import OPEN, SEALED, STAMP, fsync, prune, releases, remove, switch
 
 STORAGE_VERSION = "v1.0.0"  # read by every DuckDB since 1.1.3, and so by the BI tools that bundle one
-STAMP = "%Y%m%dT%H%M%S"
 PUBLISHED_SCHEMAS = ("main", "vocabulary")  # marts and vocabularies; patients stay in the build database
 
 RELEASE = {

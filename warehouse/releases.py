@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -21,14 +22,22 @@ KEPT = 5
 # modes of a release's folder: whoever reaches the link may read; and a client that DuckDB lets write the log beside the
 # database finds that it may not
 OPEN, SEALED = 0o755, 0o555
-NAME = re.compile(r"\d{8}T\d{6}-\w+")
+STAMP = "%Y%m%dT%H%M%S"
+NAME = re.compile(r"(\d{8}T\d{6})-[0-9a-f]{8}")
 
 
 def releases(settings: Settings) -> list[str]:
     """Names of the releases kept, the newest first; whatever else lies in their folder is none, and left alone."""
     if not settings.releases.exists():
         return []
-    return sorted((p.name for p in settings.releases.iterdir() if NAME.fullmatch(p.name)), reverse=True)
+    return sorted((p.name for p in settings.releases.iterdir() if _is_release(p.name)), reverse=True)
+
+
+def _is_release(name: str) -> bool:
+    try:
+        return bool((match := NAME.fullmatch(name)) and datetime.strptime(match[1], STAMP))
+    except ValueError:  # no such day
+        return False
 
 
 def release_in_service(settings: Settings) -> str | None:
