@@ -212,44 +212,34 @@ def refresh(
     elif landing:
         raise click.UsageError("--landing is for --engine spark, and for hpd load")
     run = _Run(inputs, config, settings, progress, genes)
-    published = run.published()
-    if published:
-        progress.done(
-            f"nothing changed since release {published['release_id']} ({_n(len(run.items), 'file')}); nothing done"
-        )
-        if not settings.report.exists():  # the refresh that made the release was killed before its last step
-            from warehouse.lock import writer_lock
-
-            with writer_lock(settings, "refresh", wait):
-                _write_report(settings, progress)
-        _print_answer(settings)
-        sys.exit(WITH_REJECTS if published["n_findings"] else CLEAN)
-
-    if taken_out := run.rolled_back():
-        progress.done(f"nothing changed since release {taken_out}, which was taken out of service by hand; nothing done; "
-                      "`hpd publish` brings it back")  # fmt: skip
-        _print_answer(settings)
-        sys.exit(CLEAN)
-
-    from warehouse.build import DbtBuild  # imports stay behind the check above: it is a second's work
     from warehouse.lock import writer_lock
 
-    with writer_lock(settings, "refresh", wait) as lock:
-        if engine == "spark":
-            n_rejected = run.count_on_spark(lock, landing or settings.landing, wait)
-        else:
-            dbt = DbtBuild(settings, lock)
-            try:
-                n_rejected = run.load()
-                _build(dbt, settings, progress, run.inputs)
-            finally:
-                dbt.cancel()
-                progress.close()
-        _publish(settings, progress)
-    _print_flags(settings, progress)
-    progress.done(f"done in {time.monotonic() - started:.1f} s")
+    status = run.nothing_to_do()
+    if status is None:
+        from warehouse.build import DbtBuild  # imports stay behind the check above: it is a second's work
+
+        with writer_lock(settings, "refresh", wait) as lock:
+            status = run.nothing_to_do()  # another may have made it, or taken it out of service, while this one waited
+            if status is None:
+                if engine == "spark":
+                    n_rejected = run.count_on_spark(lock, landing or settings.landing, wait)
+                else:
+                    dbt = DbtBuild(settings, lock)
+                    try:
+                        n_rejected = run.load()
+                        _build(dbt, settings, progress, run.inputs)
+                    finally:
+                        dbt.cancel()
+                        progress.close()
+                _publish(settings, progress)
+                _print_flags(settings, progress)
+                progress.done(f"done in {time.monotonic() - started:.1f} s")
+                status = WITH_REJECTS if n_rejected else CLEAN
+    if not settings.report.exists() and run.published():  # what made the release was killed before its last step
+        with writer_lock(settings, "refresh", wait):
+            _write_report(settings, progress)
     _print_answer(settings)
-    sys.exit(WITH_REJECTS if n_rejected else CLEAN)
+    sys.exit(status)
 
 
 class _Run:
@@ -283,14 +273,23 @@ class _Run:
         release, mark = in_service(self.settings), fingerprint(self.inputs, self.settings)
         return release if release and release["fingerprint"] == mark else None
 
-    def rolled_back(self) -> str | None:
-        """The release that these inputs made, if it was taken out of service by hand."""
+    def nothing_to_do(self) -> int | None:
+        """Say so where what these inputs make is in service, or was taken out of it by hand; the exit status then."""
         from warehouse.publish import fingerprint
-        from warehouse.releases import rolled_back
+        from warehouse.releases import taken_out
 
-        taken_out = rolled_back(self.settings)
-        is_same = taken_out is not None and taken_out["fingerprint"] == fingerprint(self.inputs, self.settings)
-        return taken_out["release_id"] if taken_out and is_same else None
+        if published := self.published():
+            self.progress.done(
+                f"nothing changed since release {published['release_id']} ({_n(len(self.items), 'file')}); nothing done"
+            )
+            return WITH_REJECTS if published["n_findings"] else CLEAN
+        if release := taken_out(self.settings, fingerprint(self.inputs, self.settings)):
+            self.progress.done(
+                f"nothing changed since release {release}, which was taken out of service by hand; nothing done; "
+                f"`hpd rollback {release}` brings it back"
+            )
+            return CLEAN
+        return None
 
     @property
     def inputs(self) -> list[tuple[int, str]]:
@@ -635,7 +634,14 @@ def rollback(release: str | None, wait: float) -> None:
 @main.command(epilog=_examples("hpd diff", "hpd diff --rows 20 20261121T101500-5e6f7a8b 20261122T101500-1a2b3c4d"))
 @click.argument("older", required=False)
 @click.argument("newer", required=False)
-@click.option("--rows", default=5, show_default=True, metavar="N", help="Show this many differing rows of each table.")
+@click.option(
+    "--rows",
+    default=5,
+    type=click.IntRange(0),
+    show_default=True,
+    metavar="N",
+    help="Show this many differing rows of each table.",
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for other programs.")
 def diff(older: str | None, newer: str | None, rows: int, as_json: bool) -> None:
     """What changed between two releases: by default the one in service and the one before it."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from ingest.errors import UsageError, printable
+
 PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -56,7 +58,7 @@ class Settings:
 
     @property
     def rolled_back(self) -> Path:
-        """Remembers which build was taken out of service by hand."""
+        """Remembers which builds were taken out of service by hand."""
         return self.home / ".rolled_back.json"
 
     @property
@@ -71,9 +73,18 @@ class Settings:
 
 
 def load_settings() -> Settings:
-    """Settings from the environment: `HPD_HOME`, else the project's own `warehouse/` folder."""
+    """Settings from the environment: `HPD_HOME`, else the project's own `warehouse/` folder.
+
+    Raises:
+        UsageError: `HPD_HOME` begins with the home folder of somebody who is not there.
+    """
     home = os.environ.get("HPD_HOME")
-    return Settings(home=Path(home).expanduser().absolute() if home else PROJECT / "warehouse")
+    try:
+        return Settings(home=Path(home).expanduser().absolute() if home else PROJECT / "warehouse")
+    except RuntimeError:
+        raise UsageError(
+            f"ERROR HPD_HOME={printable(home, 200)}: there is no such home folder; write the path out"
+        ) from None
 
 
 def hpd_version() -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from ingest.errors import PublishError, printable
+from warehouse.connection import damaged_release
 
 # they differ between any two releases
 NOT_COMPARED = ("release", "release_inputs")
@@ -45,14 +46,14 @@ class Difference:
 
 
 def compare(old: Path, new: Path, n_rows: int = 0) -> list[Difference]:
-    """Compare two published databases; values are compared exactly.
+    """Compare two published databases; values are compared exactly, as text where the type is another.
 
     Args:
         old, new: their files.
         n_rows: how many differing rows of each table to show.
 
     Raises:
-        PublishError: one of them cannot be read.
+        PublishError: one of them cannot be read, or is damaged.
     """
     with duckdb.connect(":memory:") as connection:
         for name, path in (("old", old), ("new", new)):
@@ -64,7 +65,13 @@ def compare(old: Path, new: Path, n_rows: int = 0) -> list[Difference]:
             "select schema_name || '.' || table_name as name from duckdb_tables() where database_name in ('old', 'new')"
             " group by 1 order by 1"
         ).fetchall()
-        return [_compare(connection, name, n_rows) for (name,) in tables if name.partition(".")[2] not in NOT_COMPARED]
+        names = [name for (name,) in tables if name.partition(".")[2] not in NOT_COMPARED]
+        try:
+            return [_compare(connection, name, n_rows) for name in names]
+        except duckdb.Error as error:
+            if told := damaged_release(old, error) or damaged_release(new, error):
+                raise PublishError(told) from None
+            raise
 
 
 def _compare(connection: duckdb.DuckDBPyConnection, table: str, n_rows: int) -> Difference:
@@ -74,10 +81,12 @@ def _compare(connection: duckdb.DuckDBPyConnection, table: str, n_rows: int) -> 
         return Difference(table, counts["old"], counts["new"])
     key = _key(connection, table)
     both = [c for c in columns["new"] if c in columns["old"]]
+    # what has another type than before is compared as text
+    as_text = {c: "::varchar" if columns["old"][c] != columns["new"][c] else "" for c in both}
     lacking = {c: None for c in [*columns["old"], *columns["new"]] if c not in both}
     n_old, n_new = (_count(connection, f"{side}.{_quoted(table)}") for side in ("old", "new"))
     if not key or not set(key) <= set(both):
-        listed = ", ".join(f'"{c}"' for c in both)
+        listed = ", ".join(f'"{c}"{as_text[c]}' for c in both)
         added, removed = (
             _count(
                 connection,
@@ -86,11 +95,11 @@ def _compare(connection: duckdb.DuckDBPyConnection, table: str, n_rows: int) -> 
             for a, b in (("new", "old"), ("old", "new"))
         )
         return Difference(table, n_old, n_new, added, removed, None, lacking)
-    on = " and ".join(f'o."{c}" is not distinct from n."{c}"' for c in key)
+    on = " and ".join(f'o."{c}"{as_text[c]} is not distinct from n."{c}"{as_text[c]}' for c in key)
     joined = f"old.{_quoted(table)} as o full join new.{_quoted(table)} as n on {on}"
     only_new, only_old = (f'{side}."{key[0]}" is null' for side in ("o", "n"))
     others = [c for c in both if c not in key]
-    differs = {c: f'o."{c}" is distinct from n."{c}"' for c in others}
+    differs = {c: f'o."{c}"{as_text[c]} is distinct from n."{c}"{as_text[c]}' for c in others}
     counted = connection.execute(
         f"select count(*) filter (where {only_new}), count(*) filter (where {only_old}),"
         f" count(*) filter (where not ({only_new}) and not ({only_old}) and ({' or '.join(differs.values()) or 'false'}))"
@@ -101,7 +110,7 @@ def _compare(connection: duckdb.DuckDBPyConnection, table: str, n_rows: int) -> 
     changed = {c: n for c, n in zip(others, per_column, strict=True) if n}
     rows: list[dict] = []
     if n_rows:
-        shown_key = ", ".join(f'coalesce(n."{c}", o."{c}") as "{c}"' for c in key)
+        shown_key = ", ".join(f'coalesce(n."{c}"{as_text[c]}, o."{c}"{as_text[c]}) as "{c}"' for c in key)
         for what, where in (("added", only_new), ("removed", only_old)):
             rows += _rows(
                 connection, f"select '{what}' as what, {shown_key} from {joined} where {where} order by all", n_rows
@@ -126,14 +135,15 @@ def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
     return n
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, database: str, table: str) -> list[str]:
+def _columns(connection: duckdb.DuckDBPyConnection, database: str, table: str) -> dict[str, str]:
+    """Column → type, in order."""
     schema, _, name = table.partition(".")
     rows = connection.execute(
-        "select column_name from duckdb_columns() where database_name = ? and schema_name = ? and table_name = ?"
+        "select column_name, data_type from duckdb_columns() where database_name = ? and schema_name = ? and table_name = ?"
         " order by column_index",
         [database, schema, name],
     ).fetchall()
-    return [column for (column,) in rows]
+    return dict(rows)
 
 
 def _key(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:

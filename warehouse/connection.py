@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import duckdb
@@ -11,9 +12,13 @@ from ingest.errors import HpdError, printable
 from ingest.settings import Settings, load_settings
 
 # what a reader may do: query. No server files, no other database, no way to undo that; and no spilling into the folder
-# of the release: a query too big for memory fails, and the disk that a refresh needs stays free. DuckDB takes the
-# options in this order, and only in this order.
-READER = {"enable_external_access": "false", "lock_configuration": "true", "temp_directory": ""}
+# of the release: a query too big for memory fails, and the disk that a refresh needs stays free
+READER = {"enable_external_access": "false", "temp_directory": ""}
+# with external access off DuckDB still lets a query write the log beside its database, which later readers would take
+# for part of it: no local file then, but the one that is open. It can only be said once that is open.
+SEAL = ("set disabled_filesystems = 'LocalFileSystem'", "set lock_configuration = true")
+LOCKED = "Could not set lock"  # as DuckDB says it
+LOOK_SECONDS = 5  # a writer waits for those who only look, as `hpd status` does
 # loading streams, and what does not fit spills to disk: which more threads would need more memory for
 FOR_LOADING = f"set memory_limit = '300MB'; set threads = {min(os.cpu_count() or 1, 4)}"
 
@@ -36,12 +41,29 @@ def connect(path: Path | None = None) -> duckdb.DuckDBPyConnection:
             )
         raise HpdError(f"ERROR {printable(path, 200)}: nothing is published yet; run `hpd refresh`")
     try:
-        return duckdb.connect(str(path), read_only=True, config=READER)
+        return open_release(path)
     except duckdb.Error as error:
         raise HpdError(
             f"ERROR {printable(path, 200)}: cannot be opened: {printable(error, 200)}; `hpd rollback` puts the release "
             "before into service"
         ) from None
+
+
+def open_release(path: Path) -> duckdb.DuckDBPyConnection:
+    """A published database as `connect` opens it: a process cannot hold one file open with two configurations.
+
+    Raises:
+        duckdb.Error: it cannot be opened.
+    """
+    connection = duckdb.connect(str(path), read_only=True, config=READER)
+    try:
+        for sql in SEAL:
+            connection.execute(sql)
+    except duckdb.InvalidInputException as error:
+        if "has been locked" not in str(error):  # else this process has it open already, and the lock is put on last
+            connection.close()
+            raise
+    return connection
 
 
 def open_build(settings: Settings, read_only: bool = False) -> duckdb.DuckDBPyConnection:
@@ -59,9 +81,9 @@ def open_build(settings: Settings, read_only: bool = False) -> duckdb.DuckDBPyCo
     if not read_only:
         os.umask(0o077)
     try:
-        connection = duckdb.connect(str(path), read_only=read_only)
+        connection = _connect_build(path, read_only)
     except duckdb.IOException as error:
-        if "lock" in str(error).lower():
+        if LOCKED in str(error):
             raise HpdError(
                 f"ERROR {printable(path, 200)}: another program has it open; close it, and let it open hpd.duckdb "
                 f"instead, which never blocks a refresh ({printable(error, 160)})"
@@ -80,6 +102,17 @@ def open_build(settings: Settings, read_only: bool = False) -> duckdb.DuckDBPyCo
     return connection
 
 
+def _connect_build(path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
+    deadline = time.monotonic() + (0 if read_only else LOOK_SECONDS)
+    while True:
+        try:
+            return duckdb.connect(str(path), read_only=read_only)
+        except duckdb.IOException as error:
+            if LOCKED not in str(error) or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.05)
+
+
 # how the system and DuckDB say that it is not us
 OF_THE_DISK = (
     "No space left on device", "Disk quota exceeded", "File too large", "Read-only file system", "Permission denied",
@@ -96,7 +129,7 @@ def disk_trouble(error: Exception, settings: Settings) -> str | None:
             "the release in service stays"
         )
     if isinstance(error, duckdb.Error) and "Corrupt database file" in said:
-        return _damaged(settings.build_db, error)
+        return damaged_release(settings.published_db, error) or _damaged(settings.build_db, error)
     if isinstance(error, OSError) and error.strerror and not isinstance(error, BrokenPipeError):
         where, what = error.filename or settings.home, error.strerror
     elif isinstance(error, duckdb.Error) and any(words in said for words in OF_THE_DISK):
@@ -107,6 +140,22 @@ def disk_trouble(error: Exception, settings: Settings) -> str | None:
         f"ERROR {printable(where, 200)}: cannot be written or read ({printable(what, 200)}); "
         "make room or give leave there and run the command again; the release in service stays"
     )
+
+
+def damaged_release(path: Path, error: Exception) -> str | None:
+    """The message of an error that a damaged release is to blame for; None: all of it can be read."""
+    try:
+        with open_release(path) as connection:
+            tables = connection.sql("select schema_name, table_name from duckdb_tables()").fetchall()
+            for schema, table in tables:
+                connection.execute(f'select bit_xor(hash(t)) from "{schema}"."{table}" as t').fetchall()
+    except duckdb.Error:
+        if path.exists():
+            return (
+                f"ERROR {printable(path.resolve(), 200)}: is damaged ({printable(error, 160)}); `hpd rollback` puts a "
+                "release before it into service, `hpd publish` makes it again if the build is whole"
+            )
+    return None
 
 
 def _damaged(path: Path, error: Exception) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,10 +17,9 @@ import duckdb
 from ingest.errors import PublishError, printable
 from ingest.pipeline import rules_version
 from ingest.settings import Settings, hpd_version
-from warehouse.releases import fsync, prune, releases, switch
+from warehouse.releases import OPEN, SEALED, STAMP, fsync, prune, releases, remove, switch
 
 STORAGE_VERSION = "v1.0.0"  # read by every DuckDB since 1.1.3, and so by the BI tools that bundle one
-STAMP = "%Y%m%dT%H%M%S"
 PUBLISHED_SCHEMAS = ("main", "vocabulary")  # marts and vocabularies; patients stay in the build database
 
 RELEASE = {
@@ -128,8 +126,9 @@ def publish(connection: duckdb.DuckDBPyConnection, settings: Settings) -> str:
         _sweep(settings)
         for made in (settings.releases, unfinished):
             made.mkdir(exist_ok=True)
-            made.chmod(0o755)  # whoever reaches the link may read, as in the file, whatever the umask of the writer
+            made.chmod(OPEN)  # whatever the umask of the writer
         _write(connection, unfinished / "hpd.duckdb", release_id, now, mark, counts, tables)
+        unfinished.chmod(SEALED)
         unfinished.rename(folder)
         fsync(settings.releases)
         with suppress(PublishError):  # of the report, which is about to be written, and says so then
@@ -145,7 +144,7 @@ def publish(connection: duckdb.DuckDBPyConnection, settings: Settings) -> str:
             f"ERROR the release could not be written ({printable(error, 300)}); the release in service stays"
         ) from None
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)  # a full disk is not to stay full
+        remove(unfinished)  # a full disk is not to stay full
     prune(settings)
     return release_id
 
@@ -232,4 +231,4 @@ def _sweep(settings: Settings) -> None:
     """Remove what a killed publication left; nobody else is writing, the lock is held."""
     if settings.releases.exists():
         for path in settings.releases.glob(".*.unfinished"):
-            shutil.rmtree(path, ignore_errors=True)
+            remove(path)

@@ -6,23 +6,38 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
 from ingest.errors import PublishError, UsageError, printable
 from ingest.settings import Settings
-from warehouse.connection import READER
+from warehouse.connection import open_release
+from warehouse.whole_file import write_whole
 
 KEPT = 5
-NAME = re.compile(r"\d{8}T\d{6}-\w+")
+# modes of a release's folder: whoever reaches the link may read; and a client that DuckDB lets write the log beside the
+# database finds that it may not
+OPEN, SEALED = 0o755, 0o555
+STAMP = "%Y%m%dT%H%M%S"
+NAME = re.compile(r"(\d{8}T\d{6})-[0-9a-f]{8}")
 
 
 def releases(settings: Settings) -> list[str]:
     """Names of the releases kept, the newest first; whatever else lies in their folder is none, and left alone."""
     if not settings.releases.exists():
         return []
-    return sorted((p.name for p in settings.releases.iterdir() if NAME.fullmatch(p.name)), reverse=True)
+    return sorted((p.name for p in settings.releases.iterdir() if _is_release(p.name)), reverse=True)
+
+
+def _is_release(name: str) -> bool:
+    try:
+        return bool((match := NAME.fullmatch(name)) and datetime.strptime(match[1], STAMP))
+    except ValueError:  # no such day
+        return False
 
 
 def release_in_service(settings: Settings) -> str | None:
@@ -36,8 +51,7 @@ def release_in_service(settings: Settings) -> str | None:
 def release_row(path: Path) -> dict | None:
     """The `release` row of a published database; None when there is none that can be read."""
     try:
-        # as every reader does: a process cannot hold one file open with two configurations
-        with duckdb.connect(str(path), read_only=True, config=READER) as connection:
+        with open_release(path) as connection:
             relation = connection.sql("select *, (select count(*) from release_inputs) as n_inputs from release")
             (row,) = relation.fetchall()
             return dict(zip(relation.columns, row, strict=True))
@@ -106,8 +120,8 @@ def _link(path: Path, target: Path) -> None:
 def rollback(settings: Settings, release: str | None = None) -> tuple[str | None, str]:
     """Put another release into service; call it with the writer's lock held.
 
-    The build that is taken out of service is remembered, so that a scheduled refresh of the same inputs does not bring
-    it back; other inputs, or `hpd publish`, do.
+    The builds that are taken out of service are remembered, so that a scheduled refresh of the same inputs does not
+    bring one back; other inputs, or `hpd publish`, do.
 
     Args:
         settings: where releases are.
@@ -127,13 +141,15 @@ def rollback(settings: Settings, release: str | None = None) -> tuple[str | None
             raise UsageError(f"ERROR no release older than {now or 'none'} is kept; `hpd status` lists them")
         release = older[0]
     path = file_of(settings, release)
-    if release_row(path) is None:
+    if (put_in := release_row(path)) is None:
         raise PublishError(f"ERROR {printable(path, 200)}: cannot be read; the release in service stays; name another")
-    taken_out = in_service(settings)
+    served = in_service(settings)
     try:
-        if taken_out is not None and release != now:
-            told = {k: taken_out[k] for k in ("release_id", "fingerprint")}
-            settings.rolled_back.write_text(json.dumps(told), "utf-8")
+        if served is not None and release != now:
+            renewed = (put_in["fingerprint"], served["fingerprint"])
+            told = [build for build in rolled_back(settings) if build["fingerprint"] not in renewed]
+            told.append({k: served[k] for k in ("release_id", "fingerprint")})
+            write_whole(settings.rolled_back, json.dumps(told).encode())
         switch(settings, release)
     except OSError as error:
         raise PublishError(
@@ -143,19 +159,44 @@ def rollback(settings: Settings, release: str | None = None) -> tuple[str | None
     return now, release
 
 
-def rolled_back(settings: Settings) -> dict | None:
-    """Release id and fingerprint of the build that was taken out of service last; None: none was."""
+def rolled_back(settings: Settings) -> list[dict]:
+    """Release id and fingerprint of the builds taken out of service by hand since the last publication."""
     try:
-        return json.loads(settings.rolled_back.read_text("utf-8"))
+        told = json.loads(settings.rolled_back.read_text("utf-8"))
     except (OSError, ValueError):
-        return None
+        return []
+    if not isinstance(told, list):
+        return []
+    return [build for build in told if isinstance(build, dict) and {"release_id", "fingerprint"} <= build.keys()]
+
+
+def taken_out(settings: Settings, fingerprint: str) -> str | None:
+    """The release of this fingerprint, if it was taken out of service by hand."""
+    return next((build["release_id"] for build in rolled_back(settings) if build["fingerprint"] == fingerprint), None)
 
 
 def prune(settings: Settings) -> None:
     """Remove the oldest releases, never the one in service."""
     for name in releases(settings)[KEPT:]:
         if name != release_in_service(settings):
-            shutil.rmtree(settings.releases / name, ignore_errors=True)
+            remove(settings.releases / name)
+
+
+def remove(folder: Path) -> None:
+    """Remove a release, or what there is of one."""
+    with suppress(OSError):
+        folder.chmod(OPEN)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def unsealed(folder: Path) -> Iterator[None]:
+    """Write into the folder of a release, where otherwise nobody may."""
+    folder.chmod(OPEN)
+    try:
+        yield
+    finally:
+        folder.chmod(SEALED)
 
 
 def fsync(path: Path) -> None:

@@ -9,7 +9,7 @@ from ingest.pipeline import Item
 from ingest.settings import Settings
 from warehouse.connection import open_build
 from warehouse.publish import fingerprint
-from warehouse.releases import in_service, release_in_service, releases
+from warehouse.releases import in_service, release_in_service, releases, taken_out
 
 COLUMNS = (
     "source_file", "table_name", "data_origin", "rows_read", "rows_loaded", "rows_rejected", "item_file", "item_id",
@@ -35,9 +35,9 @@ def status_of(items: list[Item], settings: Settings) -> dict:
             trouble = str(error)
     known = {row["item_file"]: row["item_id"] for row in loaded}
     release = in_service(settings)
-    is_current = release is not None and release["fingerprint"] == fingerprint(
-        [(i.number, i.item_id) for i in items], settings
-    )
+    mark = fingerprint([(i.number, i.item_id) for i in items], settings)
+    is_current = release is not None and release["fingerprint"] == mark
+    was_taken_out = None if is_current else taken_out(settings, mark)
     return {
         "home": str(settings.home),
         "loaded": loaded,
@@ -45,7 +45,8 @@ def status_of(items: list[Item], settings: Settings) -> dict:
         "releases": releases(settings),
         "in_service": release_in_service(settings),
         "refresh_would": {
-            "do_nothing": is_current,
+            "do_nothing": is_current or was_taken_out is not None,
+            "taken_out": was_taken_out,
             "load": [i.file for i in items if known.get(i.file) != i.item_id],
             "remove": sorted(known.keys() - {i.file for i in items}),
         },
@@ -74,6 +75,11 @@ def describe(found: dict) -> str:
         lines.append(f"  kept: {', '.join(found['releases'])}")
     if found["trouble"]:
         lines.append("what a refresh would do cannot be told")
+    elif name := would["taken_out"]:
+        lines.append(
+            f"a refresh would do nothing: what it would make is release {name}, which was taken out of service by hand; "
+            f"`hpd rollback {name}` brings it back"
+        )
     elif would["do_nothing"]:
         lines.append("a refresh would do nothing")
     else:

@@ -23,13 +23,24 @@ from warehouse.releases import release_in_service, switch
 
 URI = "duckdb:///{path}?access_mode=read_only&enable_external_access=false&lock_configuration=true"
 # for clients that open the link itself, which DuckDB then takes for a file outside, or that set something of their own
-HARDEN = ("set temp_directory = ''", "set enable_external_access = false", "set lock_configuration = true")
+HARDEN = (
+    "set temp_directory = ''",
+    "set enable_external_access = false",
+    "set disabled_filesystems = 'LocalFileSystem'",
+    "set lock_configuration = true",
+)
 LUNG = (
     "select n_hpd, n_evaluable from hpd_incidence"
     " where cancer_type_code = 'NSCLC' and hpd_definition = 'ANY_PUBLISHED' and basis = 'reported' and not is_simulated"
 )
 ANSWER = (209, 1302)
 REFUSED = ("select * from read_text('/etc/hostname')", "create table t as select 1", "set memory_limit = '1GB'")
+
+
+def refused_by_lines(database: Path) -> tuple[str, ...]:
+    """What the four lines refuse; a SQLAlchemy address leaves DuckDB the files of its own database."""
+    file = database.resolve()
+    return (*REFUSED, f"copy (select 1) to '{file}.wal'", f"from read_blob('{file}')")
 
 
 @pytest.fixture
@@ -88,7 +99,8 @@ def test_a_held_connection_keeps_its_release_and_a_new_one_sees_the_new(warehous
     new = f"2999{old[4:]}"
     shutil.copytree(warehouse / "releases" / old, warehouse / "releases" / new)
     file = warehouse / "releases" / new / "hpd.duckdb"
-    file.chmod(0o600)
+    for path, mode in ((file.parent, 0o755), (file, 0o600)):
+        path.chmod(mode)
     with duckdb.connect(str(file)) as connection:
         connection.execute("update release set release_id = 'new'")
     engine = sqlalchemy.create_engine(URI.format(path=warehouse / "hpd.duckdb"), poolclass=sqlalchemy.pool.NullPool)
@@ -111,7 +123,7 @@ def test_adbc(database: Path) -> None:
             cursor.execute(sql)
         cursor.execute(LUNG)
         assert cursor.fetchall() == [ANSWER]
-        for sql in REFUSED:
+        for sql in refused_by_lines(database):
             with pytest.raises(dbapi.Error, match="disabled|read-only|locked"):
                 cursor.execute(sql)
                 cursor.fetchall()
@@ -139,7 +151,7 @@ def test_ibis(database: Path) -> None:
         ~marts.is_simulated,
     )
     assert lung.select("n_hpd", "n_evaluable").to_pyarrow().to_pylist() == [{"n_hpd": 209, "n_evaluable": 1302}]
-    for sql in REFUSED:
+    for sql in refused_by_lines(database):
         with pytest.raises(duckdb.Error):
             connection.raw_sql(sql).fetchall()
     connection.disconnect()
@@ -158,7 +170,7 @@ def test_duckdb_cli(database: Path) -> None:
         )
 
     assert ask(LUNG).stdout.splitlines() == ["n_hpd,n_evaluable", "209,1302"]
-    for sql in REFUSED:
+    for sql in refused_by_lines(database):
         done = ask(sql)
         assert done.returncode != 0 or "Error" in done.stderr, sql
 
@@ -190,7 +202,7 @@ def test_node(database: Path) -> None:
         pytest.skip("node is not installed")
     if subprocess.run([node, "-e", "require.resolve('@duckdb/node-api')"], capture_output=True).returncode:
         pytest.skip("@duckdb/node-api is not installed (npm install @duckdb/node-api; NODE_PATH)")
-    asked = json.dumps([str(database), HARDEN, LUNG, *REFUSED])
+    asked = json.dumps([str(database), HARDEN, LUNG, *refused_by_lines(database)])
     done = subprocess.run([node, "-e", NODE, asked], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     answer, *refused = json.loads(done.stdout)
@@ -206,7 +218,7 @@ def test_harlequin(database: Path, tmp_path: Path) -> None:
     ).connect()
     cursor = connection.execute(LUNG)
     assert cursor.fetchall().to_pylist() == [{"n_hpd": 209, "n_evaluable": 1302}]
-    for sql in REFUSED:
+    for sql in refused_by_lines(database):
         with pytest.raises(Exception, match="disabled|read-only|locked"):
             connection.execute(sql).fetchall()
     connection.close()

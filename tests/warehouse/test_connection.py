@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
 import pytest
+from click.testing import CliRunner
 from conftest import run_hpd
 
+from ingest.cli import main
 from ingest.errors import HpdError
 from ingest.settings import Settings
+from warehouse import connection
 from warehouse.connection import connect, open_build
 
 FORBIDDEN = {
@@ -53,7 +58,35 @@ def test_nothing_published_yet_is_said_with_the_way_out(tmp_path: Path) -> None:
 
 
 def test_a_damaged_build_database_is_said_with_the_way_out(tmp_path: Path) -> None:
-    settings = Settings(tmp_path)
+    settings = Settings(tmp_path / "block")  # a name that says "lock" does not say that it is locked
+    settings.home.mkdir()
     settings.build_db.write_bytes(b"this was a database once" * 1000)
     with pytest.raises(HpdError, match="delete it and its .wal and run `hpd refresh`"):
         open_build(settings)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 60])
+def test_a_writer_waits_for_somebody_who_only_looks_but_not_for_ever(
+    seconds: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(tmp_path)
+    open_build(settings).close()
+    monkeypatch.setattr(connection, "LOOK_SECONDS", 10 if seconds < 1 else 0.5)
+    look = "import duckdb, sys, time; c = duckdb.connect(sys.argv[1], read_only=True); print(flush=True); time.sleep(float(sys.argv[2]))"
+    command = [sys.executable, "-c", look, str(settings.build_db), str(seconds)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as looking:
+        looking.stdout.readline()
+        try:
+            if seconds < 1:
+                open_build(settings).close()
+            else:
+                with pytest.raises(HpdError, match="another program has it open"):
+                    open_build(settings)
+        finally:
+            looking.kill()
+
+
+def test_a_home_of_somebody_who_is_not_there_is_told() -> None:
+    done = CliRunner(env={"HPD_HOME": "~nosuch/x"}).invoke(main, ["status"])
+    assert done.exit_code == 2
+    assert done.stderr == "ERROR HPD_HOME=~nosuch/x: there is no such home folder; write the path out\n"

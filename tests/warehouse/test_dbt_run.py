@@ -93,7 +93,7 @@ def test_it_is_the_release_that_a_refresh_would_make(run: tuple[Path, str], load
 
 def test_whoever_can_read_other_releases_can_read_this_one(run: tuple[Path, str]) -> None:
     file = (run[0] / "hpd.duckdb").resolve()
-    assert [stat.S_IMODE(path.stat().st_mode) for path in (file, file.parent)] == [0o444, 0o755]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (file, file.parent)] == [0o444, 0o555]
 
 
 def test_the_private_database_stays_private(run: tuple[Path, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -23,6 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from ingest.errors import HpdError, PublishError, UsageError
 from ingest.settings import Settings
 from warehouse import log, publish, releases
+from warehouse.compare import compare
 from warehouse.connection import connect, disk_trouble, open_build
 from warehouse.publish import loaded_inputs, mark_build
 from warehouse.releases import KEPT, file_of, in_service, release_in_service, rollback
@@ -148,7 +150,7 @@ def test_a_rollback_on_a_full_disk_says_so(settings: Settings, monkeypatch: pyte
     def no_space(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", no_space)
+    monkeypatch.setattr(Path, "write_bytes", no_space)
     with pytest.raises(PublishError, match="No space left on device.*the release in service stays"):
         rollback(settings)
     assert answers(settings) == [(2,)]
@@ -245,7 +247,13 @@ def test_a_clock_that_goes_back_leaves_the_names_in_order(settings: Settings, mo
 
 def test_what_a_stranger_put_among_the_releases_is_left_alone(settings: Settings) -> None:
     settings.releases.mkdir()
-    strangers = ["notes.txt", "zz-backup", "20269999T999999"]
+    strangers = [
+        "notes.txt",
+        "zz-backup",
+        "20269999T999999",
+        "20269999T999999-1a2b3c4d",
+        "99990101T000000-1a2b3c4d_old",
+    ]
     for name in strangers:
         (settings.releases / name).mkdir()
     for number in range(KEPT + 2):
@@ -303,13 +311,35 @@ def test_damage_that_shows_late_is_told_too(settings: Settings) -> None:
     assert "delete it and its .wal and run `hpd refresh`" in told
 
 
+def test_a_damaged_release_is_told_apart_from_a_damaged_build_and_the_way_out_works(settings: Settings) -> None:
+    first = release(settings, 1)
+    with open_build(settings) as build:
+        build.execute("insert into hpd_incidence select hash(i) % 1000000000 * 1000000 + i from range(200000) as t(i)")
+        mark_build(build, f"{2:016d}", {}, ["main.hpd_incidence"])
+        file = settings.releases / publish.publish(build, settings) / "hpd.duckdb"
+    file.chmod(0o600)
+    with file.open("r+b") as damaged:
+        damaged.seek(600_000)
+        damaged.write(os.urandom(100_000))
+    told = (
+        f"ERROR {file}: is damaged .*`hpd rollback` puts a release before it into service, `hpd publish` makes it again"
+    )
+    with pytest.raises(duckdb.Error) as error:
+        answers(settings)
+    assert re.match(told, disk_trouble(error.value, settings) or "")
+    with pytest.raises(PublishError, match=told):
+        compare(settings.releases / first / "hpd.duckdb", file)
+    rollback(settings)
+    assert answers(settings) == [(1,)]
+
+
 @pytest.mark.parametrize("what", ["the link", "its release"])
 def test_a_link_or_release_that_is_gone_is_told_and_both_ways_out_work(what: str, settings: Settings) -> None:
     first, second = release(settings, 1), release(settings, 2)
     if what == "the link":
         settings.published_db.unlink()
     else:
-        shutil.rmtree(settings.releases / second)
+        releases.remove(settings.releases / second)
     with pytest.raises(HpdError, match="is gone, or points at a release that is; .*`hpd rollback RELEASE`"):
         connect(settings.published_db)
     told = describe(status_of([], settings))
@@ -338,6 +368,17 @@ def test_a_build_database_of_before_loads_were_marked_is_taken_as_it_is(settings
         assert loaded_inputs(build) == [(1, "id")]
         publish.publish(build, settings)
     assert answers(settings) == []
+
+
+def test_status_says_that_what_was_taken_out_of_service_stays_out(settings: Settings) -> None:
+    release(settings, 1)
+    with open_build(settings) as build:
+        mark_build(build, publish.fingerprint([], settings), {}, ["main.hpd_incidence"])
+        second = publish.publish(build, settings)
+    rollback(settings)
+    found = status_of([], settings)
+    assert found["refresh_would"]["do_nothing"]
+    assert f"a refresh would do nothing: what it would make is release {second}, which was taken out" in describe(found)
 
 
 # --- the log ---
@@ -492,6 +533,8 @@ class Releases(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "patch"):
             self.patch.undo()
+            for name in releases.releases(self.settings):
+                releases.remove(self.settings.releases / name)
             shutil.rmtree(self.folder)
 
 

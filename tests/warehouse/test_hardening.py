@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,7 +24,13 @@ from ingest.cli import main
 from warehouse.connection import READER, connect
 
 URI = "duckdb:///{path}?access_mode=read_only&enable_external_access=false&lock_configuration=true"
-DOORS = ("connect", "sqlalchemy", "hpd query")
+LINES = (
+    "set temp_directory = ''",
+    "set enable_external_access = false",
+    "set disabled_filesystems = 'LocalFileSystem'",
+    "set lock_configuration = true",
+)
+DOORS = ("connect", "sqlalchemy", "hpd query", "the four lines")
 
 # refused by the settings alone: each of these works on a connection without them (a test says so)
 FORBIDDEN = {
@@ -78,9 +85,7 @@ FORBIDDEN = {
     "log queries to a file": "set log_query_path = '{folder}/log'",
     "log to a file": "call enable_logging(storage = 'file', storage_config = {{'path': '{folder}/logs'}})",
     "profile into a file": "pragma profiling_output = '{folder}/profile.txt'",
-    "create a secret": "create secret s (type http, bearer_token 'x')",
     "keep a secret": "create persistent secret s in local_file (type http, bearer_token 'x')",
-    "see the secrets": "from duckdb_secrets()",
     "see the extensions": "from duckdb_extensions()",
 }
 # refused, or not there at all; some need a network without the settings, or cannot be had while a database is open
@@ -99,9 +104,17 @@ OUT_OF_REACH = {
     "read the environment": "select getenv('HOME')",
     "read a variable of the program": "from settings",
 }
+# with external access off DuckDB keeps its own files; in an address one cannot say more, and the folder is read-only then
+OWN_FILES = {
+    "leave a write-ahead log to later readers": "copy (select 1) to '{database}.wal'",
+    "leave another of its logs": "copy (select 1) to '{database}.wal.recovery'",
+    "overwrite the database": "copy (select 1) to '{database}'",
+    "read the database as a file": "select size from read_blob('{database}')",
+    "attach the database again": "attach '{database}' as again (read_only)",
+}
 REFUSAL = re.compile(
     "read-only|operations are disabled by configuration|disabled through configuration|configuration has been locked"
-    "|disabled by configuration|name (getenv|settings) does not exist"
+    "|disabled by configuration|Can not enable file logging|name (getenv|settings) does not exist"
 )
 
 
@@ -136,6 +149,11 @@ def _ask(door: str, sql: str, home: Path) -> str | None:
             with connect(home / "hpd.duckdb") as reader:
                 relation = reader.sql(sql)
                 _ = relation.fetchall() if relation else None
+        elif door == "the four lines":
+            with duckdb.connect(str(home / "hpd.duckdb"), read_only=True) as reader:
+                for line in LINES:
+                    reader.execute(line)
+                reader.execute(sql).fetchall()
         else:
             sqlalchemy = pytest.importorskip("sqlalchemy")
             pytest.importorskip("duckdb_engine")
@@ -157,6 +175,29 @@ def test_a_client_cannot(what: str, door: str, home: Path) -> None:
     assert _files(home.parent) == before
 
 
+@pytest.mark.parametrize("door", [door for door in DOORS if door != "sqlalchemy"])
+@pytest.mark.parametrize("what", OWN_FILES)
+def test_a_client_cannot_touch_the_files_of_the_release_either(what: str, door: str, home: Path) -> None:
+    before = _files(home.parent)
+    said = _ask(door, OWN_FILES[what].format(database=(home / "hpd.duckdb").resolve()), home)
+    assert said is not None, "it was done"
+    assert "LocalFileSystem has been disabled by configuration" in re.sub(r"\s+", " ", said)
+    assert _files(home.parent) == before
+
+
+def test_the_folder_of_a_release_is_for_nobody_to_write_in(published: Path) -> None:
+    folder = (published / "hpd.duckdb").resolve().parent
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o555
+    assert {path.name for path in folder.iterdir()} == {"hpd.duckdb", "report.html"}
+
+
+def test_a_second_connection_of_a_process_is_sealed_as_the_first_is(home: Path) -> None:
+    with connect(home / "hpd.duckdb"), connect(home / "hpd.duckdb") as second:
+        assert second.sql("select count(*) > 0 from hpd_incidence").fetchall() == [(True,)]
+        with pytest.raises(duckdb.PermissionException):
+            second.execute(f"copy (select 1) to '{(home / 'hpd.duckdb').resolve()}.wal'")
+
+
 @pytest.mark.parametrize("door", DOORS)
 def test_a_client_can_ask(door: str, home: Path) -> None:
     assert _ask(door, "select count(*) from hpd_incidence", home) is None
@@ -171,6 +212,18 @@ def test_it_is_the_settings_that_refuse(what: str, home: Path, tmp_path: Path) -
     shutil.copyfile(home / "hpd.duckdb", plain)
     with duckdb.connect(str(plain)) as connection:
         connection.execute(FORBIDDEN[what].format(folder=tmp_path / "copy"))
+
+
+def test_the_secrets_of_who_runs_the_server_are_not_to_be_seen(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    secrets = "select name from duckdb_secrets()"
+    with duckdb.connect() as owner:
+        owner.execute("create persistent secret theirs in local_file (type http, bearer_token 'x')")
+        assert owner.sql(secrets).fetchall() == [("theirs",)]
+    with connect(home / "hpd.duckdb") as reader:
+        assert reader.sql(secrets).fetchall() == []
 
 
 @pytest.mark.parametrize("sql", ["vacuum", "analyze", "checkpoint", "force checkpoint", "call truncate_duckdb_logs()"])

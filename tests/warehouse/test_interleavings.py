@@ -189,6 +189,8 @@ class Warehouse(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "patch"):
             self.patch.undo()
+            for name in releases.releases(self.settings):
+                releases.remove(self.settings.releases / name)
             shutil.rmtree(self.folder)
 
 

@@ -8,13 +8,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import duckdb
 import pytest
+from click.testing import CliRunner
 from conftest import NSCLC, PROJECT, Grown, run_hpd
 
+from ingest.cli import main
+from ingest.settings import Settings
 from warehouse.connection import connect
+from warehouse.releases import in_service, rollback, switch
 
 
 def ask(home: Path, sql: str = NSCLC) -> list[tuple]:
@@ -47,6 +53,38 @@ def test_a_refresh_with_nothing_changed_says_so_and_touches_nothing(warehouse: P
     done = run_hpd("refresh", "bundled", home=warehouse)
     assert "nothing changed since release" in done.stderr
     assert state() == before
+
+
+@pytest.mark.parametrize("meanwhile", ["another refresh made it", "it was taken out of service"])
+def test_a_refresh_that_waited_looks_again_before_it_works(
+    meanwhile: str, warehouse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(warehouse)
+    release, made = settings.published_db.readlink(), in_service(settings)
+    settings.published_db.unlink()
+
+    @contextmanager
+    def waited(*_: object) -> Iterator[int]:
+        if meanwhile == "it was taken out of service":
+            older = f"20000101T000000{release.parent.name[15:]}"
+            shutil.copytree(settings.releases / release.parent.name, settings.releases / older)
+            file = settings.releases / older / "hpd.duckdb"
+            for path, mode in ((file.parent, 0o755), (file, 0o600)):
+                path.chmod(mode)
+            with duckdb.connect(str(file)) as connection:
+                connection.execute("update release set fingerprint = 'of other inputs'")
+            switch(settings, release.parent.name)
+            rollback(settings)
+        else:
+            switch(settings, release.parent.name)
+        yield 0
+
+    monkeypatch.setattr("warehouse.lock.writer_lock", waited)
+    monkeypatch.setattr("warehouse.build.DbtBuild", None)  # that would be work
+    done = CliRunner(env={"HPD_HOME": str(warehouse)}).invoke(main, ["refresh", "bundled"])
+    assert done.exit_code == 0, done.output
+    assert f"nothing changed since release {made['release_id'] if made else ''}" in done.stderr
+    assert ("which was taken out of service by hand" in done.stderr) == (meanwhile == "it was taken out of service")
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,9 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
+from ingest.cli import main
 from ingest.errors import PublishError, UsageError
 from ingest.settings import Settings
 from warehouse import export as exporting
@@ -21,7 +23,7 @@ from warehouse.compare import compare
 from warehouse.connection import connect, open_build
 from warehouse.export import export
 from warehouse.publish import mark_build, publish
-from warehouse.releases import in_service, release_in_service, rollback, rolled_back
+from warehouse.releases import in_service, release_in_service, rollback, rolled_back, taken_out
 
 COUNTS = "create or replace table hpd_incidence (cancer_type varchar primary key, n_hpd bigint, label varchar)"
 
@@ -83,10 +85,29 @@ def test_what_was_taken_out_is_remembered_until_something_is_published(
     settings: Settings, two: tuple[str, str]
 ) -> None:
     rollback(settings)
-    assert rolled_back(settings) == {"release_id": max(two), "fingerprint": f"{2:016d}"}
+    assert rolled_back(settings) == [{"release_id": max(two), "fingerprint": f"{2:016d}"}]
     release(settings, 3, "('d', 5, 'z')")
-    assert rolled_back(settings) is None
+    assert rolled_back(settings) == []
     assert n_hpd(settings) == [(5,)]
+
+
+def test_all_that_was_taken_out_is_remembered_but_what_is_back(settings: Settings, two: tuple[str, str]) -> None:
+    third = release(settings, 3, "('d', 5, 'z')")
+    rollback(settings)
+    rollback(settings)
+    assert [taken_out(settings, f"{number:016d}") for number in (1, 2, 3)] == [None, max(two), third]
+    rollback(settings, third)
+    assert [taken_out(settings, f"{number:016d}") for number in (2, 3)] == [max(two), None]
+
+
+@pytest.mark.parametrize("damaged", ["", "[", "[]", "{}", "null", '[1, {"release_id": "x"}]', '"fingerprint"'])
+def test_what_was_taken_out_is_forgotten_when_its_file_is_damaged(
+    damaged: str, settings: Settings, two: tuple[str, str]
+) -> None:
+    settings.rolled_back.write_text(damaged)
+    assert taken_out(settings, f"{2:016d}") is None
+    rollback(settings)
+    assert taken_out(settings, f"{2:016d}") == max(two)
 
 
 def test_there_is_nothing_before_the_first_release(settings: Settings) -> None:
@@ -116,7 +137,7 @@ def test_the_release_in_service_is_never_pruned(settings: Settings, two: tuple[s
     oldest, newest = sorted(two)
     rollback(settings)
     for number in range(releases.KEPT):
-        shutil.copytree(settings.releases / newest, settings.releases / f"9999010{number}T000000-later")
+        shutil.copytree(settings.releases / newest, settings.releases / f"9999010{number}T000000-1a2b3c4d")
     releases.prune(settings)
     assert len(releases.releases(settings)) == releases.KEPT + 1
     assert oldest in releases.releases(settings)
@@ -175,6 +196,28 @@ def test_a_column_that_one_release_lacks_is_told(settings: Settings) -> None:
     )
     assert counts.columns == {"label": None, "n": None}
     assert counts.n_changed == 0
+
+
+def test_a_column_that_has_another_type_is_compared_as_text(settings: Settings) -> None:
+    first = release(settings, 1, "('1', 1, 'x'), ('2', 2, 'y')")
+    with open_build(settings) as build:
+        build.execute(
+            "create or replace table hpd_incidence (cancer_type int primary key, n_hpd varchar, label varchar)"
+        )
+        build.execute("insert into hpd_incidence values (1, '1', 'x'), (2, 'two', 'y')")
+        build.execute("create or replace table no_key as select 'one' as x")
+        mark_build(build, "f" * 16, {}, ["main.hpd_incidence", "main.no_key"])
+        second = publish(build, settings)
+    found = compare(releases.file_of(settings, first), releases.file_of(settings, second), n_rows=9)
+    told = {d.table: (d.n_added, d.n_removed, d.n_changed, d.rows) for d in found}
+    changed = {"what": "changed", "cancer_type": "2", "column": "n_hpd", "old": 2, "new": "two"}
+    assert told == {"main.hpd_incidence": (0, 0, 1, [changed]), "main.no_key": (1, 1, None, [])}
+
+
+def test_less_than_no_rows_cannot_be_shown() -> None:
+    done = CliRunner().invoke(main, ["diff", "--rows", "-1"])
+    assert done.exit_code == 2
+    assert "-1 is not in the range x>=0" in done.output
 
 
 # --- export ---

@@ -664,7 +664,7 @@ def test_a_folder_in_the_place_of_the_page_is_told_and_the_release_is_in_service
 def test_the_page_goes_back_with_its_release(warehouse: Path) -> None:
     settings = Settings(warehouse)
     (first,) = (path.name for path in settings.releases.iterdir())
-    later = "20991231T000000-later"
+    later = "20991231T000000-1a2b3c4d"
     shutil.copytree(settings.releases / first, settings.releases / later)
     rollback(settings, later)
     assert settings.report.readlink().parent.name == later

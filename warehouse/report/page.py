@@ -17,7 +17,7 @@ import polars as pl
 from ingest.errors import HpdError, PublishError, printable
 from ingest.settings import Settings
 from warehouse.connection import connect
-from warehouse.releases import point_to_report
+from warehouse.releases import point_to_report, unsealed
 from warehouse.report.datasets import read
 from warehouse.report.figures import FIGURES, SELECTED, spec
 from warehouse.whole_file import write_whole
@@ -35,7 +35,12 @@ def write_report(settings: Settings) -> Path:
         PublishError: it cannot be written; the release is in service all the same.
     """
     file = settings.published_db.resolve().with_name(settings.report.name)
-    write_page(settings.published_db, file)
+    text = _page_of(settings.published_db)
+    try:
+        with unsealed(file.parent):
+            write_whole(file, text)
+    except OSError as error:
+        raise _unwritten(file, error) from None
     point_to_report(settings)
     return file
 
@@ -47,21 +52,29 @@ def write_page(database: Path, file: Path) -> None:
         HpdError: the database cannot be read, or lacks a mart, as it was written by another version.
         PublishError: the file cannot be written.
     """
+    text = _page_of(database)
+    try:
+        write_whole(file, text)
+    except OSError as error:
+        raise _unwritten(file, error) from None
+
+
+def _page_of(database: Path) -> bytes:
     with connect(database) as connection:
         try:
-            text = page(connection)
+            return page(connection).encode()
         except (duckdb.CatalogException, duckdb.BinderException) as error:
             said = printable(str(error).partition("\n")[0], 200)
             raise HpdError(
                 f"ERROR {printable(database, 200)}: is of another version ({said}); run `hpd refresh`"
             ) from None
-    try:
-        write_whole(file, text.encode())
-    except OSError as error:
-        raise PublishError(
-            f"ERROR {printable(file, 200)}: the report could not be written ({error.strerror}); "
-            "the release in service stays; `hpd report FILE` writes it elsewhere"
-        ) from None
+
+
+def _unwritten(file: Path, error: OSError) -> PublishError:
+    return PublishError(
+        f"ERROR {printable(file, 200)}: the report could not be written ({error.strerror}); "
+        "the release in service stays; `hpd report FILE` writes it elsewhere"
+    )
 
 
 def page(connection: duckdb.DuckDBPyConnection) -> str:
