@@ -405,6 +405,21 @@ def test_it_is_used_by_keyboard_alone(show, report: Path) -> None:
 
 
 @needs_a_browser
+def test_the_skip_link_and_a_place_on_the_page_leave_the_choices_alone(show, report: Path) -> None:
+    shown = show(report, "#gene_set=MDM2&toString=x")
+    chosen, address = shown.chosen, shown.page.url
+    assert chosen["gene_set"] == "MDM2"
+    shown.page.keyboard.press("Tab")
+    shown.page.keyboard.press("Enter")
+    assert shown.page.evaluate("document.activeElement.id") == "findings"
+    assert (shown.chosen, shown.page.url) == (chosen, address)
+    shown.page.evaluate("location.hash = '#h-quality'")
+    shown.choose("cancer_type_code", "MELANOMA")
+    assert shown.chosen == {**chosen, "cancer_type_code": "MELANOMA"}
+    assert shown.complaints == []
+
+
+@needs_a_browser
 def test_the_address_of_a_view_leads_back_to_it(show, report: Path) -> None:
     shown = show(report)
     shown.choose("gene_set", "MDM2")

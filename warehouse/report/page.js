@@ -151,7 +151,7 @@
   const readAddress = () => {
     Object.assign(wanted, DEFAULT);
     for (const [key, value] of new URLSearchParams(location.hash.slice(1))) {
-      if (key in wanted) wanted[key] = key === "is_simulated" ? value === "true" : value;
+      if (Object.hasOwn(wanted, key)) wanted[key] = key === "is_simulated" ? value === "true" : value;
     }
   };
   const distinct = (rows, key) => [...new Set(rows.map(row => row[key]))];
@@ -425,7 +425,13 @@
   for (const place of document.querySelectorAll("[data-table]")) shown.push(table(place));
   for (const place of document.querySelectorAll("[data-figure]")) if (!place.closest("[hidden]")) shown.push(await figure(place));
   narrow.addEventListener("change", () => choose({}));
-  window.addEventListener("hashchange", () => { readAddress(); choose({}); });
+  // a fragment without "=" is a place on the page; the skip link leaves the address, and with it the choices, alone
+  window.addEventListener("hashchange", () => {
+    if (location.hash && !location.hash.includes("=")) return;
+    readAddress();
+    choose({});
+  });
+  $("skip").addEventListener("click", event => { event.preventDefault(); $("findings").focus(); });
   window.addEventListener("beforeprint", () => shown.forEach(part => part.print?.(true)));
   window.addEventListener("afterprint", () => shown.forEach(part => part.print?.(false)));
   await choose({});
