@@ -430,6 +430,26 @@ def test_the_address_of_a_view_leads_back_to_it(show, report: Path) -> None:
 
 
 @needs_a_browser
+def test_what_an_address_names_and_the_release_lacks_is_told_until_something_is_chosen(show, report: Path) -> None:
+    shown = show(report, "#gene_set=BRAF&cancer_type_code=LUNG")
+    assert shown.page.text_content("#missing") == (
+        "Gene set: BRAF is not in this release; shown: MDM2|MDM4."
+        " Cancer type: LUNG is not in this release; shown: Non-small cell lung cancer."
+    )
+    shown.choose("gene_set", "MDM2")
+    assert shown.page.is_hidden("#missing")
+    shown.choose("hpd_definition", "SEED_JU_2019")  # lung cancer gives way, but by a click
+    assert shown.chosen["cancer_type_code"] != "NSCLC"
+    assert shown.page.is_hidden("#missing")
+    shown = show(report, "#hpd_definition=SEED_JU_2019&cancer_type_code=NSCLC&source_class=blood")
+    assert (
+        "Amplification in: blood is not in this release; shown: TCGA. Cancer type: NSCLC is not in this release with"
+        in shown.page.text_content("#missing")
+    )
+    assert show(report, "#hpd_definition=SEED_JU_2019").page.is_hidden("#missing")
+
+
+@needs_a_browser
 def test_a_row_of_the_overview_leads_to_its_reports(show, report: Path) -> None:
     shown = show(report)
     shown.page.locator('[data-figure="overview"] [aria-label*="cancer: Hepatocellular"]').first.click()

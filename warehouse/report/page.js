@@ -148,10 +148,14 @@
   const DEFAULT = JSON.parse($("specs").textContent).selected;
   // what somebody asked for, and what of it is there: another definition may lack the cancer type, and the next one have it
   const wanted = { ...DEFAULT }, chosen = {};
+  let named = [];  // what the address asked for, until something is clicked
   const readAddress = () => {
     Object.assign(wanted, DEFAULT);
+    named = [];
     for (const [key, value] of new URLSearchParams(location.hash.slice(1))) {
-      if (Object.hasOwn(wanted, key)) wanted[key] = key === "is_simulated" ? value === "true" : value;
+      if (!Object.hasOwn(wanted, key)) continue;
+      wanted[key] = key === "is_simulated" ? value === "true" : value;
+      named.push(key);
     }
   };
   const distinct = (rows, key) => [...new Set(rows.map(row => row[key]))];
@@ -347,6 +351,13 @@
 
   // --- words ---
 
+  // a definition may be in the release, and not with the other choices
+  function notThere(key) {
+    const { title, name } = LABELS[key], asked = key === "is_simulated" ? name(wanted[key]) : wanted[key];
+    const elsewhere = [...data.incidence, ...data.amplification].some(row => row[key] === wanted[key]);
+    return `${title}: ${asked} is not in this release${elsewhere ? " with the other choices" : ""}; shown: ${name(chosen[key])}.`;
+  }
+
   function showWords() {
     const association = data.association.find(row => row.left_out_cancer_type_code === "NONE"
       && match(row, ["is_simulated", "basis", "hpd_definition", "gene_set", "source_class"]));
@@ -355,6 +366,7 @@
     $("rule").textContent = definition ? `${definition.rule}${definition.cited_as ? ` (${definition.cited_as})` : ""}.` : `${chosen.hpd_definition}.`;
     const genes = data.gene_sets.find(row => row.gene_set === chosen.gene_set);
     $("genes").textContent = `${genes?.description ?? chosen.gene_set}.`;
+    $("missing").textContent = named.filter(key => chosen[key] !== wanted[key]).map(notThere).join(" ");
     $("simulated").hidden = chosen.is_simulated !== true;
     const name = LABELS.cancer_type_code.name(chosen.cancer_type_code);
     for (const place of document.querySelectorAll(".cancer")) place.textContent = name;
@@ -405,6 +417,7 @@
   // one drawing after the other, the last choice last
   function choose(change) {
     Object.assign(wanted, change);
+    if (Object.keys(change).length) named = [];
     settle();
     history.replaceState(null, "", "#" + new URLSearchParams(Object.entries(chosen).filter(([key, value]) => value !== DEFAULT[key])));
     showChoices();
