@@ -281,7 +281,11 @@ def test_the_same_holds_for_patients_and_simulated_data_never_meet_real_ones(sho
     shown.choose("is_simulated", "true")
     assert shown.page.is_visible("#simulated")
     shown.choose("basis", "computed")
+    for place in ('[data-table="reports"]', '[data-figure="by_year"]', '[data-table="by_year"]'):
+        assert shown.page.is_hidden(place)  # reports are not computed from patients
     shown.choose("hpd_definition", "KATO_2017")
+    assert " from 5 trials, " in shown.page.text_content("#heterogeneity")
+    assert "report" not in shown.page.text_content("#heterogeneity").partition("Small-study test")[0]
     full = compare(shown, simulated)
     assert full >= {"main", "definitions", "agreement", "ttf", "evaluability", "two_by_two", "two_by_two_pooled"}
     assert len(shown.marks("ttf", "point")) > 10
@@ -296,6 +300,9 @@ def test_the_same_holds_for_patients_and_simulated_data_never_meet_real_ones(sho
     labels = shown.page.locator('[data-figure="forest"] .role-axis-label text').all_text_contents()
     assert "Pooled" in labels  # no event anywhere: there is no scatter to speak of
     assert all(labels)
+    shown.choose("is_simulated", "false")
+    assert shown.page.locator('[data-figure="by_year"] svg').bounding_box()["width"] > 500
+    assert " reports, " in shown.page.text_content("#heterogeneity")
     assert shown.complaints == []
 
 
@@ -442,9 +449,9 @@ def test_what_an_address_names_and_the_release_lacks_is_told_until_something_is_
     assert shown.chosen["cancer_type_code"] != "NSCLC"
     assert shown.page.is_hidden("#missing")
     shown = show(report, "#hpd_definition=SEED_JU_2019&cancer_type_code=NSCLC&source_class=blood")
-    assert (
-        "Amplification in: blood is not in this release; shown: TCGA. Cancer type: NSCLC is not in this release with"
-        in shown.page.text_content("#missing")
+    assert shown.page.text_content("#missing") == (
+        "Cancer type: NSCLC is not in this release with the other choices; shown: Sarcoma (not pooled)."
+        " Amplification in: blood is not in this release; shown: TCGA."
     )
     assert show(report, "#hpd_definition=SEED_JU_2019").page.is_hidden("#missing")
 
@@ -723,6 +730,34 @@ def test_a_figure_of_simulated_data_says_so(simulated: Path, tmp_path: Path) -> 
             "institutional", home=simulated, cwd=tmp_path)  # fmt: skip
     for name in ("bubble", "overview", "forest", "ttf"):
         assert "SIMULATED DATA; " in (tmp_path / "figures" / f"{name}.svg").read_text("utf-8"), name
+
+
+def test_figures_of_patients_are_of_a_definition_that_was_computed(simulated: Path, tmp_path: Path) -> None:
+    args = ("report", "--figures", "figures", "--simulated", "--basis", "computed")
+    done = run_hpd(*args, "--source", "institutional", home=simulated, cwd=tmp_path)
+    for name in ("bubble", "overview", "forest", "by_definition"):
+        assert f"{name}.svg and .png: " in done.stdout
+    ((first,),) = rows_of(
+        simulated,
+        "select hpd_definition from hpd_incidence where is_simulated and basis = 'computed'"
+        " order by n_reports_pooled desc, hpd_definition limit 1",
+    )
+    assert f"hyperprogression: {first}; computed from patients" in (tmp_path / "figures" / "overview.svg").read_text()
+    done = run_hpd(*args, "--definition", "ANY_PUBLISHED", home=simulated, cwd=tmp_path, status=2)
+    assert f"there is no 'ANY_PUBLISHED' in this release with the other choices; allowed: {first}, " in done.stderr
+
+
+@needs_a_browser
+def test_a_prediction_interval_of_few_reports_is_shown_with_a_warning(show, report: Path) -> None:
+    shown = show(report)
+    n_warned = 0
+    for cancer in shown.page.eval_on_selector_all("select#cancer_type_code option", "all => all.map(one => one.value)"):
+        shown.choose("cancer_type_code", cancer)
+        said = shown.page.text_content("#heterogeneity")
+        n = int((re.search(r"from (\d+) reports?, ", said) or [0, 0])[1])
+        assert ("this interval may be much too narrow" in said) == (2 <= n <= 4 and "prediction interval" in said)
+        n_warned += "too narrow" in said
+    assert n_warned > 1
 
 
 def test_a_figure_of_what_is_not_there_names_what_is(published: Path, tmp_path: Path) -> None:

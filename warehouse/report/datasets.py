@@ -63,7 +63,8 @@ DATASETS = {
             from hpd_pool_members
             union all
             select is_simulated, basis, hpd_definition, cancer_type_code, cancer_type, 'pooled',
-                case when n_reports_pooled > 1 then 'Pooled' || coalesce(', I² ' || round(i2)::int || ' %', '') else 'One report' end, null, null,
+                case when n_reports_pooled > 1 then 'Pooled' || coalesce(', I² ' || round(i2)::int || ' %', '')
+                    when basis = 'computed' then 'One trial' else 'One report' end, null, null,
                 n_hpd, n_evaluable, pooled_incidence, pooled_ci_low, pooled_ci_high, prediction_low, prediction_high, false
             from hpd_incidence
             where pooled_incidence is not null

@@ -334,11 +334,11 @@
       draw: async () => {
         const rows = data[reads[0]].filter(row => match(row, by) && needs.every(key => row[key] !== null && row[key] !== false));
         const wasHidden = plot.hidden;
-        plot.hidden = rows.length === 0;
+        plot.hidden = !rows.length || place.closest("[hidden]") !== null;
         place.querySelector("figcaption")?.toggleAttribute("hidden", plot.hidden);
         none.hidden = rows.length > 0;
         place.dataset.rows = rows.length;
-        if (!rows.length) return;  // a figure of nothing has no size
+        if (plot.hidden) return;  // it has no size
         view ??= await embed();
         for (const key of Object.keys(DEFAULT)) view.signal(key, chosen[key]);
         view.signal("narrow", narrow.matches);
@@ -369,6 +369,9 @@
     $("missing").textContent = named.filter(key => chosen[key] !== wanted[key]).map(notThere).join(" ");
     $("simulated").hidden = chosen.is_simulated !== true;
     const name = LABELS.cancer_type_code.name(chosen.cancer_type_code);
+    for (const place of document.querySelectorAll("[data-basis]")) place.hidden = chosen.basis !== place.dataset.basis;
+    const one = chosen.basis === "computed" ? "trial" : "report";
+    document.querySelector(".members").textContent = one === "trial" ? "Trials" : "Reports";
     for (const place of document.querySelectorAll(".cancer")) place.textContent = name;
     $("line").hidden = !data.line.some(row => match(row, ["is_simulated", "basis", "hpd_definition", "gene_set", "source_class"]));
     const sources = chosen.source_class === "tcga" ? [] : distinct(
@@ -378,11 +381,12 @@
     $("sources").textContent = sources.length ? `Amplification from ${sources.join(", ")}. ` : "";
     const pooled = data.incidence.find(row => match(row, ["is_simulated", "basis", "hpd_definition", "cancer_type_code"]));
     const i2 = pooled?.i2 ?? null;
-    $("heterogeneity").textContent = pooled?.is_suppressed ? "Suppressed: too few patients to be shown." : !pooled || pooled.pooled_incidence === null ? "No report is pooled under this choice."
+    $("heterogeneity").textContent = pooled?.is_suppressed ? "Suppressed: too few patients to be shown." : !pooled || pooled.pooled_incidence === null ? `No ${one} is pooled under this choice.`
       : `Pooled ${percent(pooled.pooled_incidence)} (95 % CI ${between(pooled.pooled_ci_low, pooled.pooled_ci_high, bare)}) from ${count(pooled.n_reports_pooled)} `
-        + `report${pooled.n_reports_pooled === 1 ? "" : "s"}, ${count(pooled.n_hpd)} of ${count(pooled.n_evaluable)} patients; ${pooled.pooling_method}. `
+        + `${one}${pooled.n_reports_pooled === 1 ? "" : "s"}, ${count(pooled.n_hpd)} of ${count(pooled.n_evaluable)} patients; ${pooled.pooling_method}. `
         + (i2 === null ? "" : `Heterogeneity: I² ${number(i2)} %, τ² ${number(pooled.tau2)}, Q ${number(pooled.heterogeneity_q)}, p ${p(pooled.heterogeneity_p)}. `)
-        + (pooled.prediction_low === null ? "" : `The true incidence behind a further report: ${between(pooled.prediction_low, pooled.prediction_high, percent)} (95 % prediction interval). `)
+        + (pooled.prediction_low === null ? "" : `The true incidence behind a further ${one}: ${between(pooled.prediction_low, pooled.prediction_high, percent)} (95 % prediction interval). `
+          + (pooled.n_reports_pooled > 4 ? "" : `From ${pooled.n_reports_pooled} ${one}s τ² is hardly known, and this interval may be much too narrow. `))
         + (pooled.small_study_p === null ? pooled.small_study_note ? `Small-study test: ${pooled.small_study_note}.` : "" : `Small-study test: p ${p(pooled.small_study_p)}.`);
   }
 
