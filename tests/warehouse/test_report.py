@@ -401,6 +401,41 @@ def test_a_table_sorts_filters_and_downloads_what_it_shows(show, report: Path, p
 
 
 @needs_a_browser
+def test_a_filter_finds_a_number_with_or_without_its_comma(show, report: Path) -> None:
+    place = show(report).page.locator('[data-table="main"]')
+    for typed in ("1302", "1,302"):
+        place.get_by_role("searchbox").fill(typed)
+        assert place.locator(".count").text_content() == f"1 row with “{typed}”"
+
+
+@needs_a_browser
+def test_a_download_of_no_rows_has_its_header_all_the_same(show, report: Path) -> None:
+    shown = show(report)
+    place = shown.page.locator('[data-table="definitions"]')
+    lines = []
+    for typed in ("", "no such definition"):
+        place.get_by_role("searchbox").fill(typed)
+        with shown.page.expect_download() as waiting:
+            place.get_by_role("button", name="Download as CSV").click()
+        lines.append(Path(waiting.value.path()).read_text("utf-8-sig").splitlines())
+    full, empty = lines
+    assert len(full) > 1
+    assert empty == full[:1]
+
+
+@needs_a_browser
+def test_a_report_says_whether_the_inhibitor_was_given_alone(show, report: Path, published: Path) -> None:
+    shown = show(report)
+    shown.choose("cancer_type_code", "SARCOMA")
+    columns = ("report_id", "has_anti_pd1_pdl1", "is_combination")
+    found = {tuple(value for names, values, _ in row if names in columns for value in values)
+             for row in shown.cells("reports")}  # fmt: skip
+    expected = rows_of(published, f"select {', '.join(columns)} from hpd_reports where cancer_type_code = 'SARCOMA'")
+    assert found == set(expected)
+    assert len({combined for _, _, combined in expected}) > 1
+
+
+@needs_a_browser
 def test_it_is_used_by_keyboard_alone(show, report: Path) -> None:
     shown = show(report)
     shown.page.keyboard.press("Tab")

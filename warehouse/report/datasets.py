@@ -79,7 +79,7 @@ DATASETS = {
     """,
     "reports": """
         select is_simulated, report_id, first_author, publication_year, cancer_type_code, cancer_type,
-            cancer_type_reported, hpd_definition, agents, is_combination, n_hpd, n_evaluable, is_n_hpd_derived,
+            cancer_type_reported, hpd_definition, agents, has_anti_pd1_pdl1, is_combination, n_hpd, n_evaluable, is_n_hpd_derived,
             hpd_incidence, hpd_ci_low, hpd_ci_high, hpd_incidence_reported, in_any_pool, in_definition_pool,
             pool_exclusion_reason, study_design, pmid, doi, source_url, source_kind, data_origin
         from hpd_reports

@@ -79,8 +79,9 @@
       also: (row, chosen) => chosen.hpd_definition === "ANY_PUBLISHED" || row.hpd_definition === chosen.hpd_definition,
       columns: [
         link("report", "report_id", "doi", "source_url"), says("author", "first_author"), year("year", "publication_year"),
-        says("definition", "hpd_definition"), says("drugs", "agents", "words"), HPD,
-        share("incidence (95 % CI)", "hpd_incidence", "hpd_ci_low", "hpd_ci_high"),
+        says("definition", "hpd_definition"), HPD,
+        share("incidence (95 % CI)", "hpd_incidence", "hpd_ci_low", "hpd_ci_high"), says("drugs", "agents", "words"),
+        says("PD-(L)1 inhibitor", "has_anti_pd1_pdl1"), says("with another class", "is_combination"),
         share("as printed", "hpd_incidence_reported"), says("HPD counted from the percentage", "is_n_hpd_derived"),
         says("in the pool of any definition", "in_any_pool"), says("in the pool of its own", "in_definition_pool"),
         says("why not", "pool_exclusion_reason", "words")] },
@@ -220,8 +221,8 @@
   const FORMULA = /^[\s'"]*[=+\-@\t\r]/;
   const PAGE = 20, PRINTED = 500;
 
-  function csv(rows) {
-    const names = Object.keys(rows[0] ?? {}).filter(name => !/(^|_)row$|^is_drawn$|^is_all_trials$/.test(name));
+  function csv(dataset, rows) {
+    const names = Object.keys(columns[dataset]).filter(name => !/(^|_)row$|^is_drawn$|^is_all_trials$/.test(name));
     const cell = value => {
       if (value === null) return "";
       let text = String(value);
@@ -245,7 +246,11 @@
       let rows = all.filter(row => match(row, by) && (!also || also(row, chosen)));
       if (state.filter) {
         const wanted = state.filter.toLowerCase();
-        rows = rows.filter(row => columns.some(column => column.text(column.from.map(key => row[key])).toLowerCase().includes(wanted)));
+        const has = text => String(text ?? "").toLowerCase().includes(wanted);
+        rows = rows.filter(row => columns.some(column => {
+          const values = column.from.map(key => row[key]);
+          return has(column.text(values)) || values.some(has);  // 1,302 as it is shown, or 1302 as it is
+        }));
       }
       if (state.sort !== null) {
         const key = columns[state.sort].from[0], way = state.down ? -1 : 1;
@@ -262,7 +267,7 @@
     const filter = el("input", { type: "search", placeholder: "filter", "aria-label": `Filter: ${title}`,
       oninput: event => { state.filter = event.target.value; state.page = 0; draw(); announce(); } });
     const announce = () => { $("announced").textContent = `${title}: ${counted.textContent}`; };
-    const download = el("button", { type: "button", onclick: () => save(`${id}.csv`, csv(shown())) }, "CSV");
+    const download = el("button", { type: "button", onclick: () => save(`${id}.csv`, csv(from ?? id, shown())) }, "CSV");
     download.setAttribute("aria-label", `Download as CSV: ${title}`);
     const back = el("button", { type: "button", "aria-label": `Previous rows: ${title}`, onclick: () => { state.page -= 1; draw(); announce(); } }, "‹");
     const on = el("button", { type: "button", "aria-label": `Next rows: ${title}`, onclick: () => { state.page += 1; draw(); announce(); } }, "›");
