@@ -373,6 +373,25 @@ def test_the_symbols_of_the_figures_stand_where_the_marts_say(show, report: Path
     assert as_percent == pytest.approx([100 * value for (value,) in ends], abs=0.3)
 
 
+@needs_a_browser
+def test_a_screen_reader_hears_names_and_not_the_keys_that_sort_the_rows(show, report: Path) -> None:
+    shown = show(report)
+    heard = {}
+    for figure, kind in (
+        ("overview", "point"),
+        ("by_definition", "point"),
+        ("forest", "square"),
+        ("amplification", "point"),
+    ):
+        heard[figure] = shown.marks(figure, kind)
+        assert heard[figure], figure
+    said = shown.page.eval_on_selector_all("svg [aria-label]", "all => all.map(one => one.getAttribute('aria-label'))")
+    assert [text for text in said if re.search(r"\b0\d{4}", text)] == []
+    assert any(
+        text.startswith("cancer: Sarcoma; ") and "; HPD: 15; evaluable: 129; " in text for text in heard["overview"]
+    )
+
+
 # --- using it ---
 
 
@@ -496,6 +515,8 @@ def test_a_row_of_the_overview_leads_to_its_reports(show, report: Path) -> None:
     shown = show(report)
     shown.page.locator('[data-figure="overview"] [aria-label*="cancer: Hepatocellular"]').first.click()
     shown.page.wait_for_function("JSON.parse(document.body.dataset.ready).cancer_type_code === 'HCC'")
+    shown.page.locator('[data-figure="overview"] .role-axis-label text').get_by_text("Melanoma", exact=True).click()
+    shown.page.wait_for_function("JSON.parse(document.body.dataset.ready).cancer_type_code === 'MELANOMA'")
 
 
 @needs_a_browser

@@ -329,9 +329,19 @@
     async function embed() {
       const params = spec.params.map(({ name }) => ({ name, value: name === "narrow" ? narrow.matches : chosen[name] }));
       const datasets = Object.fromEntries(reads.map(name => [name, data[name]]));
-      const made = await window.vegaEmbed(plot, { ...spec, params, datasets }, { actions: false, renderer: "svg", logLevel: 1, tooltip: { theme: "custom" } });
+      // Vega-Lite has no word for an axis whose labels can be clicked, and its description of an axis gets lost
+      const patch = made => {
+        const names = made.axes?.find(axis => axis.description);
+        if (names) names.encode.axis = { update: { description: { value: names.description } } };
+        if (id === "overview") names.encode.labels.interactive = true;
+        return made;
+      };
+      const made = await window.vegaEmbed(plot, { ...spec, params, datasets }, { actions: false, renderer: "svg", logLevel: 1, tooltip: { theme: "custom" }, patch });
       if (id === "overview") {
-        made.view.addEventListener("click", (_, item) => item?.datum?.cancer_type_code && choose({ cancer_type_code: item.datum.cancer_type_code }));
+        made.view.addEventListener("click", (_, item) => {
+          const row = item?.datum?.cancer_type_code ? item.datum : data.incidence.find(row => row[line] === item?.datum?.value && match(row, by));
+          if (row) choose({ cancer_type_code: row.cancer_type_code });
+        });
       }
       return made.view;
     }
