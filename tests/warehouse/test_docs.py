@@ -192,7 +192,7 @@ def test_a_folder_is_no_page(documented: Path, tmp_path: Path) -> None:
 
 N_ROWS = {
     "amplification_across_sources": 28,
-    "definitions_compared": 19,
+    "definitions_compared": 11,
     "hpd_among_amplified": 6,
     "incidence_beside_amplification": 10,
     "next_report": 9,
@@ -236,8 +236,8 @@ def test_the_recipes_say_what_the_marts_say(marts) -> None:
         "incidence_beside_amplification", f"n_hpd, n_evaluable, tcga_n_amplified, tcga_n_assayed where {nsclc}"
     ) == [(209, 1302, 53, 1017)]
     # the 406 French patients: 18.5 %, 13.8 % or 5.4 %
-    assert answer("definitions_compared", "n_hpd where cohort_id = 'FERRARA_2018' and n_evaluable = 406") == [
-        (75,), (56,), (22,)
+    assert answer("definitions_compared", "n_hpd, n_evaluable where cohort_id = 'FERRARA_2018'") == [
+        (75, 406), (56, 406), (22, 406)
     ]  # fmt: skip
     assert answer(
         "next_report",
@@ -253,6 +253,19 @@ def test_the_recipes_say_what_the_marts_say(marts) -> None:
     assert marts.sql(
         f"select count(*) from ({RECIPES['reports_not_pooled']}) where pool_exclusion_reason is null"
     ).fetchall() == [(0,)]
+
+
+def test_definitions_are_compared_in_the_same_patients_only(marts) -> None:
+    def cohorts(fewer: str) -> set[str]:
+        reports = f"(select * replace ((n_evaluable * {fewer})::bigint as n_evaluable) from hpd_reports)"
+        sql = RECIPES["definitions_compared"].replace("from hpd_reports", f"from {reports}")
+        assert sql != RECIPES["definitions_compared"]
+        return {cohort for (cohort,) in marts.sql(f"select distinct cohort_id from ({sql})").fetchall()}
+
+    assert cohorts("1") == {"DJUNADI_2024", "FERRARA_2018", "KIM_CG_2019", "YUMITA_2023"}
+    # PLA and Matos are overlaps; a definition that could judge much fewer of the patients is no comparison either
+    assert "YUMITA_2023" in cohorts("case report_id when 'HCC_ATEZBEV_2023_4X' then 0.9 else 1 end")
+    assert "YUMITA_2023" not in cohorts("case report_id when 'HCC_ATEZBEV_2023_4X' then 0.7 else 1 end")
 
 
 def test_the_cookbook_lists_its_questions_and_answers_them(published: Path) -> None:

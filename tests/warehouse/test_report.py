@@ -283,7 +283,11 @@ def test_the_same_holds_for_patients_and_simulated_data_never_meet_real_ones(sho
     shown.choose("is_simulated", "true")
     assert shown.page.is_visible("#simulated")
     shown.choose("basis", "computed")
+    for place in ('[data-table="reports"]', '[data-figure="by_year"]', '[data-table="by_year"]'):
+        assert shown.page.is_hidden(place)  # reports are not computed from patients
     shown.choose("hpd_definition", "KATO_2017")
+    assert " from 5 trials, " in shown.page.text_content("#heterogeneity")
+    assert "report" not in shown.page.text_content("#heterogeneity").partition("Small-study test")[0]
     full = compare(shown, simulated)
     assert full >= {"main", "definitions", "agreement", "ttf", "evaluability", "two_by_two", "two_by_two_pooled"}
     assert len(shown.marks("ttf", "point")) > 10
@@ -298,6 +302,9 @@ def test_the_same_holds_for_patients_and_simulated_data_never_meet_real_ones(sho
     labels = shown.page.locator('[data-figure="forest"] .role-axis-label text').all_text_contents()
     assert "Pooled" in labels  # no event anywhere: there is no scatter to speak of
     assert all(labels)
+    shown.choose("is_simulated", "false")
+    assert shown.page.locator('[data-figure="by_year"] svg').bounding_box()["width"] > 500
+    assert " reports, " in shown.page.text_content("#heterogeneity")
     assert shown.complaints == []
 
 
@@ -368,6 +375,25 @@ def test_the_symbols_of_the_figures_stand_where_the_marts_say(show, report: Path
     assert as_percent == pytest.approx([100 * value for (value,) in ends], abs=0.3)
 
 
+@needs_a_browser
+def test_a_screen_reader_hears_names_and_not_the_keys_that_sort_the_rows(show, report: Path) -> None:
+    shown = show(report)
+    heard = {}
+    for figure, kind in (
+        ("overview", "point"),
+        ("by_definition", "point"),
+        ("forest", "square"),
+        ("amplification", "point"),
+    ):
+        heard[figure] = shown.marks(figure, kind)
+        assert heard[figure], figure
+    said = shown.page.eval_on_selector_all("svg [aria-label]", "all => all.map(one => one.getAttribute('aria-label'))")
+    assert [text for text in said if re.search(r"\b0\d{4}", text)] == []
+    assert any(
+        text.startswith("cancer: Sarcoma; ") and "; HPD: 15; evaluable: 129; " in text for text in heard["overview"]
+    )
+
+
 # --- using it ---
 
 
@@ -396,6 +422,41 @@ def test_a_table_sorts_filters_and_downloads_what_it_shows(show, report: Path, p
 
 
 @needs_a_browser
+def test_a_filter_finds_a_number_with_or_without_its_comma(show, report: Path) -> None:
+    place = show(report).page.locator('[data-table="main"]')
+    for typed in ("1302", "1,302"):
+        place.get_by_role("searchbox").fill(typed)
+        assert place.locator(".count").text_content() == f"1 row with “{typed}”"
+
+
+@needs_a_browser
+def test_a_download_of_no_rows_has_its_header_all_the_same(show, report: Path) -> None:
+    shown = show(report)
+    place = shown.page.locator('[data-table="definitions"]')
+    lines = []
+    for typed in ("", "no such definition"):
+        place.get_by_role("searchbox").fill(typed)
+        with shown.page.expect_download() as waiting:
+            place.get_by_role("button", name="Download as CSV").click()
+        lines.append(Path(waiting.value.path()).read_text("utf-8-sig").splitlines())
+    full, empty = lines
+    assert len(full) > 1
+    assert empty == full[:1]
+
+
+@needs_a_browser
+def test_a_report_says_whether_the_inhibitor_was_given_alone(show, report: Path, published: Path) -> None:
+    shown = show(report)
+    shown.choose("cancer_type_code", "SARCOMA")
+    columns = ("report_id", "has_anti_pd1_pdl1", "is_combination")
+    found = {tuple(value for names, values, _ in row if names in columns for value in values)
+             for row in shown.cells("reports")}  # fmt: skip
+    expected = rows_of(published, f"select {', '.join(columns)} from hpd_reports where cancer_type_code = 'SARCOMA'")
+    assert found == set(expected)
+    assert len({combined for _, _, combined in expected}) > 1
+
+
+@needs_a_browser
 def test_it_is_used_by_keyboard_alone(show, report: Path) -> None:
     shown = show(report)
     shown.page.keyboard.press("Tab")
@@ -404,6 +465,21 @@ def test_it_is_used_by_keyboard_alone(show, report: Path) -> None:
     shown.page.keyboard.press("ArrowRight")
     shown.page.wait_for_function("JSON.parse(document.body.dataset.ready).gene_set === 'MDM4'")
     assert shown.page.evaluate("document.activeElement.value") == "MDM4"
+
+
+@needs_a_browser
+def test_the_skip_link_and_a_place_on_the_page_leave_the_choices_alone(show, report: Path) -> None:
+    shown = show(report, "#gene_set=MDM2&toString=x")
+    chosen, address = shown.chosen, shown.page.url
+    assert chosen["gene_set"] == "MDM2"
+    shown.page.keyboard.press("Tab")
+    shown.page.keyboard.press("Enter")
+    assert shown.page.evaluate("document.activeElement.id") == "findings"
+    assert (shown.chosen, shown.page.url) == (chosen, address)
+    shown.page.evaluate("location.hash = '#h-quality'")
+    shown.choose("cancer_type_code", "MELANOMA")
+    assert shown.chosen == {**chosen, "cancer_type_code": "MELANOMA"}
+    assert shown.complaints == []
 
 
 @needs_a_browser
@@ -417,10 +493,32 @@ def test_the_address_of_a_view_leads_back_to_it(show, report: Path) -> None:
 
 
 @needs_a_browser
+def test_what_an_address_names_and_the_release_lacks_is_told_until_something_is_chosen(show, report: Path) -> None:
+    shown = show(report, "#gene_set=BRAF&cancer_type_code=LUNG")
+    assert shown.page.text_content("#missing") == (
+        "Gene set: BRAF is not in this release; shown: MDM2|MDM4."
+        " Cancer type: LUNG is not in this release; shown: Non-small cell lung cancer."
+    )
+    shown.choose("gene_set", "MDM2")
+    assert shown.page.is_hidden("#missing")
+    shown.choose("hpd_definition", "SEED_JU_2019")  # lung cancer gives way, but by a click
+    assert shown.chosen["cancer_type_code"] != "NSCLC"
+    assert shown.page.is_hidden("#missing")
+    shown = show(report, "#hpd_definition=SEED_JU_2019&cancer_type_code=NSCLC&source_class=blood")
+    assert shown.page.text_content("#missing") == (
+        "Cancer type: NSCLC is not in this release with the other choices; shown: Sarcoma (not pooled)."
+        " Amplification in: blood is not in this release; shown: TCGA."
+    )
+    assert show(report, "#hpd_definition=SEED_JU_2019").page.is_hidden("#missing")
+
+
+@needs_a_browser
 def test_a_row_of_the_overview_leads_to_its_reports(show, report: Path) -> None:
     shown = show(report)
     shown.page.locator('[data-figure="overview"] [aria-label*="cancer: Hepatocellular"]').first.click()
     shown.page.wait_for_function("JSON.parse(document.body.dataset.ready).cancer_type_code === 'HCC'")
+    shown.page.locator('[data-figure="overview"] .role-axis-label text').get_by_text("Melanoma", exact=True).click()
+    shown.page.wait_for_function("JSON.parse(document.body.dataset.ready).cancer_type_code === 'MELANOMA'")
 
 
 @needs_a_browser
@@ -719,6 +817,34 @@ def test_a_figure_of_simulated_data_says_so(simulated: Path, tmp_path: Path) -> 
             "institutional", home=simulated, cwd=tmp_path)  # fmt: skip
     for name in ("bubble", "overview", "forest", "ttf"):
         assert "SIMULATED DATA; " in (tmp_path / "figures" / f"{name}.svg").read_text("utf-8"), name
+
+
+def test_figures_of_patients_are_of_a_definition_that_was_computed(simulated: Path, tmp_path: Path) -> None:
+    args = ("report", "--figures", "figures", "--simulated", "--basis", "computed")
+    done = run_hpd(*args, "--source", "institutional", home=simulated, cwd=tmp_path)
+    for name in ("bubble", "overview", "forest", "by_definition"):
+        assert f"{name}.svg and .png: " in done.stdout
+    ((first,),) = rows_of(
+        simulated,
+        "select hpd_definition from hpd_incidence where is_simulated and basis = 'computed'"
+        " order by n_reports_pooled desc, hpd_definition limit 1",
+    )
+    assert f"hyperprogression: {first}; computed from patients" in (tmp_path / "figures" / "overview.svg").read_text()
+    done = run_hpd(*args, "--definition", "ANY_PUBLISHED", home=simulated, cwd=tmp_path, status=2)
+    assert f"there is no 'ANY_PUBLISHED' in this release with the other choices; allowed: {first}, " in done.stderr
+
+
+@needs_a_browser
+def test_a_prediction_interval_of_few_reports_is_shown_with_a_warning(show, report: Path) -> None:
+    shown = show(report)
+    n_warned = 0
+    for cancer in shown.page.eval_on_selector_all("select#cancer_type_code option", "all => all.map(one => one.value)"):
+        shown.choose("cancer_type_code", cancer)
+        said = shown.page.text_content("#heterogeneity")
+        n = int((re.search(r"from (\d+) reports?, ", said) or [0, 0])[1])
+        assert ("this interval may be much too narrow" in said) == (2 <= n <= 4 and "prediction interval" in said)
+        n_warned += "too narrow" in said
+    assert n_warned > 1
 
 
 def test_a_figure_of_what_is_not_there_names_what_is(published: Path, tmp_path: Path) -> None:

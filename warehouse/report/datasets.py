@@ -63,7 +63,8 @@ DATASETS = {
             from hpd_pool_members
             union all
             select is_simulated, basis, hpd_definition, cancer_type_code, cancer_type, 'pooled',
-                case when n_reports_pooled > 1 then 'Pooled' || coalesce(', I² ' || round(i2)::int || ' %', '') else 'One report' end, null, null,
+                case when n_reports_pooled > 1 then 'Pooled' || coalesce(', I² ' || round(i2)::int || ' %', '')
+                    when basis = 'computed' then 'One trial' else 'One report' end, null, null,
                 n_hpd, n_evaluable, pooled_incidence, pooled_ci_low, pooled_ci_high, prediction_low, prediction_high, false
             from hpd_incidence
             where pooled_incidence is not null
@@ -78,7 +79,7 @@ DATASETS = {
     """,
     "reports": """
         select is_simulated, report_id, first_author, publication_year, cancer_type_code, cancer_type,
-            cancer_type_reported, hpd_definition, agents, is_combination, n_hpd, n_evaluable, is_n_hpd_derived,
+            cancer_type_reported, hpd_definition, agents, has_anti_pd1_pdl1, is_combination, n_hpd, n_evaluable, is_n_hpd_derived,
             hpd_incidence, hpd_ci_low, hpd_ci_high, hpd_incidence_reported, in_any_pool, in_definition_pool,
             pool_exclusion_reason, study_design, pmid, doi, source_url, source_kind, data_origin
         from hpd_reports

@@ -19,25 +19,40 @@ WIDTH = 640
 DPI = 300
 
 
+# a choice, where it is looked up, and the choices before it within which it must be there; as the page has them
+WITHIN = {
+    "basis": ("incidence", ("is_simulated",)),
+    "hpd_definition": ("incidence", ("is_simulated", "basis")),
+    "cancer_type_code": ("incidence", ("is_simulated", "basis", "hpd_definition")),
+    "gene_set": ("amplification", ("is_simulated",)),
+    "source_class": ("amplification", ("is_simulated",)),
+}
+
+
 def chosen(frames: dict[str, pl.DataFrame], is_simulated: bool = False, **wanted: str | None) -> dict[str, Any]:
     """The parameters of the figures: those wanted, else those of the question of the reference study.
 
+    What nobody asked for gives way as on the page: to what is there and has most reports behind it.
+
     Raises:
-        UsageError: the marts hold no such gene set, definition, source or cancer type.
+        UsageError: the marts hold no such gene set, definition, source or cancer type, or not with the other choices.
     """
-    there = {
-        "hpd_definition": frames["incidence"], "cancer_type_code": frames["incidence"], "basis": frames["incidence"],
-        "gene_set": frames["amplification"], "source_class": frames["amplification"],
-    }  # fmt: skip
-    for key, value in wanted.items():
-        allowed = sorted(there[key][key].unique().to_list())
-        if value is not None and value not in allowed:
-            raise UsageError(
-                f"ERROR {key}: there is no '{printable(value)}' in this release; allowed: {', '.join(allowed)}"
-            )
-    found = {**SELECTED, **{key: value for key, value in wanted.items() if value is not None}}
     origins = frames["incidence"]["is_simulated"]
-    found["is_simulated"] = is_simulated or (len(origins) > 0 and bool(origins.all()))
+    found = {**SELECTED, "is_simulated": is_simulated or (len(origins) > 0 and bool(origins.all()))}
+    weights = frames["incidence"].filter(is_simulated=found["is_simulated"])
+    for key, (name, within) in WITHIN.items():
+        there = frames[name].filter(pl.col(column) == found[column] for column in within)
+        allowed = sorted(there[key].unique().to_list())
+        if (value := wanted.get(key)) is not None:
+            if value not in allowed:
+                elsewhere = " with the other choices" if value in frames[name][key] else ""
+                raise UsageError(
+                    f"ERROR {key}: there is no '{printable(value)}' in this release{elsewhere}; allowed: {', '.join(allowed)}"
+                )
+            found[key] = value
+        elif allowed and found[key] not in allowed:
+            behind = dict(weights.group_by(key).agg(pl.max("n_reports_pooled")).rows()) if name == "incidence" else {}
+            found[key] = max(allowed, key=lambda value: behind.get(value, 0))
     return found
 
 

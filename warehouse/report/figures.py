@@ -55,7 +55,7 @@ def _rows(field: str) -> Spec:
         "axis": {
             "labelExpr": "slice(datum.value, 5)",  # after the place
             "labelLimit": {"expr": "narrow ? 105 : 260"}, "ticks": False, "domain": False,
-            "description": "one row each; the table below has the same rows",
+            "description": "one row each; its symbol says its name and its numbers",
         },
     }  # fmt: skip
 
@@ -84,6 +84,17 @@ def _tooltip(*fields: tuple[str, str, str | None]) -> list[Spec]:
     ]
 
 
+def _heard(*fields: tuple[str, str, str | None]) -> Spec:
+    """What a screen reader reads of a mark: the words of its tooltip, not the key that puts its row in order."""
+    said = [
+        f"'{title}: ' + (!isValid(datum.{field}) ? '–' : "
+        + (f"format(datum.{field}, '{form}'))" if form else f"datum.{field})")
+        for field, title, form in fields
+    ]
+    return {"calculate": " + '; ' + ".join(said), "as": "heard"}
+
+
+HEARD = {"field": "heard", "type": "nominal"}
 SHARE = ".1%"
 COUNT = ","
 HPD = [
@@ -146,14 +157,16 @@ def bubble(rows: list[Spec]) -> Spec:
 def _intervals(rows: list[Spec], row: str) -> Spec:
     """A line per row: estimate, confidence interval, prediction interval, and the numbers."""
     x = _beside(_percent("pooled_incidence", "Hyperprogression, pooled"))
-    fields = [("cancer_type", "cancer", None), ("hpd_definition", "definition", None), *HPD]
+    fields = [("cancer_type", "cancer", None), ("hpd_definition", "definition", None), *HPD,
+              ("prediction", "prediction interval", None)]  # fmt: skip
     text = _text("pooled_incidence", "pooled_ci_low", "pooled_ci_high", "n_hpd", "n_evaluable")
     return {
         "height": {"step": 22},
         "data": {"name": "incidence"},
         "transform": [*rows, text, {"calculate": "isValid(datum.prediction_low) ? format(datum.prediction_low, '.1%') + ' to '"
-                                                 " + format(datum.prediction_high, '.1%') : 'none'", "as": "prediction"}],
-        "encoding": {"y": _rows(row), "tooltip": _tooltip(*fields, ("prediction", "prediction interval", None))},
+                                                 " + format(datum.prediction_high, '.1%') : 'none'", "as": "prediction"},
+                      _heard(*fields)],
+        "encoding": {"y": _rows(row), "tooltip": _tooltip(*fields), "description": HEARD},
         "layer": [
             {"mark": {"type": "rule", "strokeDash": [2, 3], "opacity": 0.6, "aria": False},
              "encoding": {"x": {**x, "field": "prediction_low"}, "x2": {"field": "prediction_high"}}},
@@ -207,8 +220,8 @@ def forest(rows: list[Spec]) -> Spec:
         "description": "Forest plot: the reports of one cancer type and their pooled incidence.",
         "height": {"step": 22},
         "data": {"name": "forest"},
-        "transform": [*rows, _text("incidence", "ci_low", "ci_high", "n_hpd", "n_evaluable")],
-        "encoding": {"y": _rows("row"), "tooltip": _tooltip(*fields)},
+        "transform": [*rows, _text("incidence", "ci_low", "ci_high", "n_hpd", "n_evaluable"), _heard(*fields)],
+        "encoding": {"y": _rows("row"), "tooltip": _tooltip(*fields), "description": HEARD},
         "layer": [
             {"mark": {"type": "rule", "strokeDash": [2, 3], "opacity": 0.6, "aria": False},
              "encoding": {"x": {**x, "field": "prediction_low"}, "x2": {"field": "prediction_high"}}},
@@ -239,17 +252,15 @@ def amplification(rows: list[Spec]) -> Spec:
         "scale": {"range": PALETTE},
         "legend": {"orient": "top", "title": None},
     }
+    fields = [("cancer_type", "cancer", None), ("source", "source", None), ("unit", "counts", None), *AMPLIFIED]
     return {
         "description": "Amplified fraction per cancer type and source, with its interval.",
         "height": {"step": 30, "for": "position"},
         "data": {"name": "amplification"},
-        "transform": rows,
+        "transform": [*rows, _heard(*fields)],
         "encoding": {
             "y": _rows("row"), "yOffset": {"field": "source", "type": "nominal", "scale": {"paddingOuter": 0.3}},
-            "tooltip": _tooltip(
-                ("cancer_type", "cancer", None), ("source", "source", None), ("unit", "counts", None),
-                *AMPLIFIED,
-            ),
+            "tooltip": _tooltip(*fields), "description": HEARD,
         },
         "layer": [
             {"mark": {"type": "rule", "strokeWidth": 2, "aria": False},

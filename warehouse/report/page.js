@@ -79,8 +79,9 @@
       also: (row, chosen) => chosen.hpd_definition === "ANY_PUBLISHED" || row.hpd_definition === chosen.hpd_definition,
       columns: [
         link("report", "report_id", "doi", "source_url"), says("author", "first_author"), year("year", "publication_year"),
-        says("definition", "hpd_definition"), says("drugs", "agents", "words"), HPD,
-        share("incidence (95 % CI)", "hpd_incidence", "hpd_ci_low", "hpd_ci_high"),
+        says("definition", "hpd_definition"), HPD,
+        share("incidence (95 % CI)", "hpd_incidence", "hpd_ci_low", "hpd_ci_high"), says("drugs", "agents", "words"),
+        says("PD-(L)1 inhibitor", "has_anti_pd1_pdl1"), says("with another class", "is_combination"),
         share("as printed", "hpd_incidence_reported"), says("HPD counted from the percentage", "is_n_hpd_derived"),
         says("in the pool of any definition", "in_any_pool"), says("in the pool of its own", "in_definition_pool"),
         says("why not", "pool_exclusion_reason", "words")] },
@@ -148,10 +149,14 @@
   const DEFAULT = JSON.parse($("specs").textContent).selected;
   // what somebody asked for, and what of it is there: another definition may lack the cancer type, and the next one have it
   const wanted = { ...DEFAULT }, chosen = {};
+  let named = [];  // what the address asked for, until something is clicked
   const readAddress = () => {
     Object.assign(wanted, DEFAULT);
+    named = [];
     for (const [key, value] of new URLSearchParams(location.hash.slice(1))) {
-      if (key in wanted) wanted[key] = key === "is_simulated" ? value === "true" : value;
+      if (!Object.hasOwn(wanted, key)) continue;
+      wanted[key] = key === "is_simulated" ? value === "true" : value;
+      named.push(key);
     }
   };
   const distinct = (rows, key) => [...new Set(rows.map(row => row[key]))];
@@ -216,8 +221,8 @@
   const FORMULA = /^[\s'"]*[=+\-@\t\r]/;
   const PAGE = 20, PRINTED = 500;
 
-  function csv(rows) {
-    const names = Object.keys(rows[0] ?? {}).filter(name => !/(^|_)row$|^is_drawn$|^is_all_trials$/.test(name));
+  function csv(dataset, rows) {
+    const names = Object.keys(columns[dataset]).filter(name => !/(^|_)row$|^is_drawn$|^is_all_trials$/.test(name));
     const cell = value => {
       if (value === null) return "";
       let text = String(value);
@@ -241,7 +246,11 @@
       let rows = all.filter(row => match(row, by) && (!also || also(row, chosen)));
       if (state.filter) {
         const wanted = state.filter.toLowerCase();
-        rows = rows.filter(row => columns.some(column => column.text(column.from.map(key => row[key])).toLowerCase().includes(wanted)));
+        const has = text => String(text ?? "").toLowerCase().includes(wanted);
+        rows = rows.filter(row => columns.some(column => {
+          const values = column.from.map(key => row[key]);
+          return has(column.text(values)) || values.some(has);  // 1,302 as it is shown, or 1302 as it is
+        }));
       }
       if (state.sort !== null) {
         const key = columns[state.sort].from[0], way = state.down ? -1 : 1;
@@ -258,7 +267,7 @@
     const filter = el("input", { type: "search", placeholder: "filter", "aria-label": `Filter: ${title}`,
       oninput: event => { state.filter = event.target.value; state.page = 0; draw(); announce(); } });
     const announce = () => { $("announced").textContent = `${title}: ${counted.textContent}`; };
-    const download = el("button", { type: "button", onclick: () => save(`${id}.csv`, csv(shown())) }, "CSV");
+    const download = el("button", { type: "button", onclick: () => save(`${id}.csv`, csv(from ?? id, shown())) }, "CSV");
     download.setAttribute("aria-label", `Download as CSV: ${title}`);
     const back = el("button", { type: "button", "aria-label": `Previous rows: ${title}`, onclick: () => { state.page -= 1; draw(); announce(); } }, "‹");
     const on = el("button", { type: "button", "aria-label": `Next rows: ${title}`, onclick: () => { state.page += 1; draw(); announce(); } }, "›");
@@ -320,9 +329,19 @@
     async function embed() {
       const params = spec.params.map(({ name }) => ({ name, value: name === "narrow" ? narrow.matches : chosen[name] }));
       const datasets = Object.fromEntries(reads.map(name => [name, data[name]]));
-      const made = await window.vegaEmbed(plot, { ...spec, params, datasets }, { actions: false, renderer: "svg", logLevel: 1, tooltip: { theme: "custom" } });
+      // Vega-Lite has no word for an axis whose labels can be clicked, and its description of an axis gets lost
+      const patch = made => {
+        const names = made.axes?.find(axis => axis.description);
+        if (names) names.encode.axis = { update: { description: { value: names.description } } };
+        if (id === "overview") names.encode.labels.interactive = true;
+        return made;
+      };
+      const made = await window.vegaEmbed(plot, { ...spec, params, datasets }, { actions: false, renderer: "svg", logLevel: 1, tooltip: { theme: "custom" }, patch });
       if (id === "overview") {
-        made.view.addEventListener("click", (_, item) => item?.datum?.cancer_type_code && choose({ cancer_type_code: item.datum.cancer_type_code }));
+        made.view.addEventListener("click", (_, item) => {
+          const row = item?.datum?.cancer_type_code ? item.datum : data.incidence.find(row => row[line] === item?.datum?.value && match(row, by));
+          if (row) choose({ cancer_type_code: row.cancer_type_code });
+        });
       }
       return made.view;
     }
@@ -330,11 +349,11 @@
       draw: async () => {
         const rows = data[reads[0]].filter(row => match(row, by) && needs.every(key => row[key] !== null && row[key] !== false));
         const wasHidden = plot.hidden;
-        plot.hidden = rows.length === 0;
+        plot.hidden = !rows.length || place.closest("[hidden]") !== null;
         place.querySelector("figcaption")?.toggleAttribute("hidden", plot.hidden);
         none.hidden = rows.length > 0;
         place.dataset.rows = rows.length;
-        if (!rows.length) return;  // a figure of nothing has no size
+        if (plot.hidden) return;  // it has no size
         view ??= await embed();
         for (const key of Object.keys(DEFAULT)) view.signal(key, chosen[key]);
         view.signal("narrow", narrow.matches);
@@ -347,6 +366,13 @@
 
   // --- words ---
 
+  // a definition may be in the release, and not with the other choices
+  function notThere(key) {
+    const { title, name } = LABELS[key], asked = key === "is_simulated" ? name(wanted[key]) : wanted[key];
+    const elsewhere = [...data.incidence, ...data.amplification].some(row => row[key] === wanted[key]);
+    return `${title}: ${asked} is not in this release${elsewhere ? " with the other choices" : ""}; shown: ${name(chosen[key])}.`;
+  }
+
   function showWords() {
     const association = data.association.find(row => row.left_out_cancer_type_code === "NONE"
       && match(row, ["is_simulated", "basis", "hpd_definition", "gene_set", "source_class"]));
@@ -355,8 +381,12 @@
     $("rule").textContent = definition ? `${definition.rule}${definition.cited_as ? ` (${definition.cited_as})` : ""}.` : `${chosen.hpd_definition}.`;
     const genes = data.gene_sets.find(row => row.gene_set === chosen.gene_set);
     $("genes").textContent = `${genes?.description ?? chosen.gene_set}.`;
+    $("missing").textContent = named.filter(key => chosen[key] !== wanted[key]).map(notThere).join(" ");
     $("simulated").hidden = chosen.is_simulated !== true;
     const name = LABELS.cancer_type_code.name(chosen.cancer_type_code);
+    for (const place of document.querySelectorAll("[data-basis]")) place.hidden = chosen.basis !== place.dataset.basis;
+    const one = chosen.basis === "computed" ? "trial" : "report";
+    document.querySelector(".members").textContent = one === "trial" ? "Trials" : "Reports";
     for (const place of document.querySelectorAll(".cancer")) place.textContent = name;
     $("line").hidden = !data.line.some(row => match(row, ["is_simulated", "basis", "hpd_definition", "gene_set", "source_class"]));
     const sources = chosen.source_class === "tcga" ? [] : distinct(
@@ -366,11 +396,12 @@
     $("sources").textContent = sources.length ? `Amplification from ${sources.join(", ")}. ` : "";
     const pooled = data.incidence.find(row => match(row, ["is_simulated", "basis", "hpd_definition", "cancer_type_code"]));
     const i2 = pooled?.i2 ?? null;
-    $("heterogeneity").textContent = pooled?.is_suppressed ? "Suppressed: too few patients to be shown." : !pooled || pooled.pooled_incidence === null ? "No report is pooled under this choice."
+    $("heterogeneity").textContent = pooled?.is_suppressed ? "Suppressed: too few patients to be shown." : !pooled || pooled.pooled_incidence === null ? `No ${one} is pooled under this choice.`
       : `Pooled ${percent(pooled.pooled_incidence)} (95 % CI ${between(pooled.pooled_ci_low, pooled.pooled_ci_high, bare)}) from ${count(pooled.n_reports_pooled)} `
-        + `report${pooled.n_reports_pooled === 1 ? "" : "s"}, ${count(pooled.n_hpd)} of ${count(pooled.n_evaluable)} patients; ${pooled.pooling_method}. `
+        + `${one}${pooled.n_reports_pooled === 1 ? "" : "s"}, ${count(pooled.n_hpd)} of ${count(pooled.n_evaluable)} patients; ${pooled.pooling_method}. `
         + (i2 === null ? "" : `Heterogeneity: I² ${number(i2)} %, τ² ${number(pooled.tau2)}, Q ${number(pooled.heterogeneity_q)}, p ${p(pooled.heterogeneity_p)}. `)
-        + (pooled.prediction_low === null ? "" : `The true incidence behind a further report: ${between(pooled.prediction_low, pooled.prediction_high, percent)} (95 % prediction interval). `)
+        + (pooled.prediction_low === null ? "" : `The true incidence behind a further ${one}: ${between(pooled.prediction_low, pooled.prediction_high, percent)} (95 % prediction interval). `
+          + (pooled.n_reports_pooled > 4 ? "" : `From ${pooled.n_reports_pooled} ${one}s τ² is hardly known, and this interval may be much too narrow. `))
         + (pooled.small_study_p === null ? pooled.small_study_note ? `Small-study test: ${pooled.small_study_note}.` : "" : `Small-study test: p ${p(pooled.small_study_p)}.`);
   }
 
@@ -405,6 +436,7 @@
   // one drawing after the other, the last choice last
   function choose(change) {
     Object.assign(wanted, change);
+    if (Object.keys(change).length) named = [];
     settle();
     history.replaceState(null, "", "#" + new URLSearchParams(Object.entries(chosen).filter(([key, value]) => value !== DEFAULT[key])));
     showChoices();
@@ -425,7 +457,13 @@
   for (const place of document.querySelectorAll("[data-table]")) shown.push(table(place));
   for (const place of document.querySelectorAll("[data-figure]")) if (!place.closest("[hidden]")) shown.push(await figure(place));
   narrow.addEventListener("change", () => choose({}));
-  window.addEventListener("hashchange", () => { readAddress(); choose({}); });
+  // a fragment without "=" is a place on the page; the skip link leaves the address, and with it the choices, alone
+  window.addEventListener("hashchange", () => {
+    if (location.hash && !location.hash.includes("=")) return;
+    readAddress();
+    choose({});
+  });
+  $("skip").addEventListener("click", event => { event.preventDefault(); $("findings").focus(); });
   window.addEventListener("beforeprint", () => shown.forEach(part => part.print?.(true)));
   window.addEventListener("afterprint", () => shown.forEach(part => part.print?.(false)));
   await choose({});
