@@ -150,7 +150,7 @@ def test_a_rollback_on_a_full_disk_says_so(settings: Settings, monkeypatch: pyte
     def no_space(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", no_space)
+    monkeypatch.setattr(tempfile, "mkstemp", no_space)
     with pytest.raises(PublishError, match="No space left on device.*the release in service stays"):
         rollback(settings)
     assert answers(settings) == [(2,)]
