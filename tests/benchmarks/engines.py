@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -153,8 +154,9 @@ def _tree(pid: int) -> tuple[float, dict[int, float]]:
             # user and system time, behind the name, which may hold anything
             user, system = (process / "stat").read_text().rpartition(")")[2].split()[11:13]
             cpu[int(process.name)] = (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-            for task in (process / "task").iterdir():
-                todo += map(int, (task / "children").read_text().split())
+            for thread in (process / "task").iterdir():
+                with suppress(OSError):  # threads come and go
+                    todo += map(int, (thread / "children").read_text().split())
         except (OSError, TypeError):
             continue  # it has just ended
     return kilobytes / 1024, cpu

@@ -34,6 +34,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -280,8 +281,9 @@ def _tree_mb(pid: int) -> float:
         try:
             rollup = (process / "smaps_rollup").read_text()
             kilobytes += int(re.search(r"^Pss:\s+(\d+)", rollup, re.MULTILINE)[1])
-            for task in (process / "task").iterdir():
-                todo += map(int, (task / "children").read_text().split())
+            for thread in (process / "task").iterdir():
+                with suppress(OSError):  # threads come and go
+                    todo += map(int, (thread / "children").read_text().split())
         except (OSError, TypeError):
             continue  # it has just ended
     return kilobytes / 1024

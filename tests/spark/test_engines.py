@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -131,13 +132,12 @@ def java_under(pid: int) -> dict[int, str]:
     found, todo = {}, [pid]
     while todo:
         process = Path("/proc") / str(todo.pop())
-        try:
-            for task in (process / "task").iterdir():
-                todo += map(int, (task / "children").read_text().split())
+        with suppress(OSError):  # it has just ended
             if "java" in (line := (process / "cmdline").read_text()):
                 found[int(process.name)] = line
-        except OSError:
-            continue  # it has just ended
+            for thread in list((process / "task").iterdir()):
+                with suppress(OSError):  # threads of Java come and go
+                    todo += map(int, (thread / "children").read_text().split())
     return found
 
 
