@@ -71,7 +71,9 @@ mapped as (
     left join labels as sample_code
         on sample_code.vocabulary = 'oncotree' and {{ folded('samples.oncotree_code') }} = sample_code.label
     left join labels as sample_name
-        on sample_name.vocabulary = 'name' and {{ folded('samples.cancer_type_reported') }} = sample_name.label
+        on
+            sample_name.vocabulary = 'name'
+            and {{ folded('samples.cancer_type_reported') }} = sample_name.label
     -- a bare OncoTree code where words should stand is understood too
     left join labels as sample_word
         on
@@ -129,7 +131,8 @@ final as (
         oncotree_code,
         study_cancer_type,
         cancer_type_label,
-        coalesce(known_cancer_type_code, 'UNMAPPED: ' || {{ folded('cancer_type_label') }}) as cancer_type_code,
+        coalesce(known_cancer_type_code, 'UNMAPPED: ' || {{ folded('cancer_type_label') }})
+            as cancer_type_code,
         known_cancer_type_code is not null as is_cancer_type_mapped,
         sample_type,
         is_normal,
