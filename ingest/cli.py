@@ -335,6 +335,7 @@ class _Run:
         from ingest.landing import Landing, land
 
         landing = Landing(folder)
+        self.settings.home.mkdir(parents=True, exist_ok=True)  # of the log and of the key of the pseudonyms
         with _step(self.settings, "load") as facts:
             report = land(self.items, landing, self.progress.step, self.settings.home)
             facts.update(rows=report.rows_loaded, rejected=report.rows_rejected, failed=len(report.failed))

@@ -53,7 +53,7 @@ class Landing:
             if not isinstance(found, dict):
                 raise ValueError("it is no manifest")
             self.manifest |= found
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # not there, or below a file, where none can be made
             # hidden files are ours: the lock, a load that was killed
             if self.folder.exists() and any(not path.name.startswith(".") for path in self.folder.iterdir()):
                 raise HpdError(f"ERROR {printable(folder, 200)}: is not empty and has no manifest.json: not a landing "

@@ -31,7 +31,7 @@ def writer_lock(settings: Settings, command: str, wait_seconds: float = 0) -> It
     except OSError as error:
         raise HpdError(
             f"ERROR {printable(settings.home, 200)}: cannot be written ({error.strerror}); "
-            "set HPD_HOME to a folder of your own"
+            "name a folder of your own, in HPD_HOME or after --landing"
         ) from None
     try:
         _acquire(descriptor, settings, wait_seconds, "" if command == DBT else ", or wait for it with --wait SECONDS")

@@ -146,6 +146,25 @@ def test_a_folder_of_something_else_is_no_landing_zone(tmp_path: Path, name: str
     assert [path.name for path in folder.iterdir()] == ["thesis.docx"]
 
 
+def test_a_landing_zone_elsewhere_may_be_the_first_that_a_machine_holds(
+    inputs: Path, home: Path, tmp_path: Path
+) -> None:
+    """The key of the pseudonyms and the log are of the warehouse, which is not there yet."""
+    for _ in range(2):
+        run_hpd("load", "--landing", tmp_path / "disks" / "landing", inputs, home=home, status=3)
+    assert {path.name for path in home.iterdir()} == {"patient.key", "hpd.log"}
+    assert [json.loads(line)["step"] for line in (home / "hpd.log").read_text().splitlines()] == ["load", "end"] * 2
+
+
+@pytest.mark.parametrize("refused", ["home", "landing"])
+def test_a_folder_that_cannot_be_made_is_named(inputs: Path, tmp_path: Path, refused: str) -> None:
+    (tmp_path / "file").write_text("")
+    folders = {"home": tmp_path / "home", "landing": tmp_path / "landing"} | {refused: tmp_path / "file" / refused}
+    done = run_hpd("load", "--landing", folders["landing"], inputs, home=folders["home"], cwd=tmp_path, status=1)
+    assert f"ERROR {folders[refused]}: cannot be written" in done.stderr
+    assert not folders["home"].exists()
+
+
 def test_the_folder_of_the_databases_is_no_landing_zone(home: Path) -> None:
     done = run_hpd("load", "--landing", home, "bundled", home=home, status=1)
     assert "home: is the folder of the databases, and readable by others" in done.stderr

@@ -174,7 +174,7 @@ def test_a_read_only_home_is_told_and_still_answers(
     home = folder / "home"
     for command in (("refresh", "bundled", own_trial()), ("publish",), ("rollback",)):
         done = run_hpd(*command, home=home, status=1)
-        assert f"ERROR {home}: cannot be written (Read-only file system); set HPD_HOME to a folder of your own" in done.stderr  # fmt: skip
+        assert f"ERROR {home}: cannot be written (Read-only file system); name a folder of your own, in HPD_HOME" in done.stderr  # fmt: skip
     assert "nothing changed" in run_hpd("refresh", "bundled", home=home).stderr
     assert "(1 row)" in run_hpd("query", "select release_id from release", home=home).stderr
     assert "a refresh would do nothing" in run_hpd("status", "bundled", home=home).stdout
@@ -202,7 +202,7 @@ def test_another_user_reads_what_is_published_and_nothing_else(published: Path) 
         assert as_nobody("query", "select 1 + 1 from release").returncode == 0
         refused = as_nobody("load", "bundled")
         assert refused.returncode == 1
-        assert f"ERROR {home}: cannot be written (Permission denied); set HPD_HOME" in refused.stderr
+        assert f"ERROR {home}: cannot be written (Permission denied); name a folder of your own" in refused.stderr
         told = as_nobody("status", "bundled")
         assert f"ERROR {home}/build.duckdb: is its owner's alone, as it may hold patients" in told.stdout
         assert "delete" not in told.stdout  # which would be bad advice

@@ -56,7 +56,7 @@ def test_a_lock_file_left_behind_locks_nothing(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_said_with_the_way_out(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(HpdError, match="cannot be written .*set HPD_HOME to a folder of your own"),
+        pytest.raises(HpdError, match="cannot be written .*name a folder of your own, in HPD_HOME"),
         writer_lock(Settings(tmp_path / "file" / "home"), "refresh"),
     ):
         pass
