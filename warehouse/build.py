@@ -84,6 +84,11 @@ class DbtBuild:
         for stream in (self._child.stdin, self._child.stdout, self._said):
             stream.close()
 
+    def said(self) -> str:
+        """What dbt, and the Java machine of Spark, have said aside so far."""
+        descriptor = self._said.fileno()  # whose position is also the child's
+        return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode(errors="replace")
+
     def run(self, say: Callable[[str, int, int], None]) -> BuildResult:
         """Build and test everything; call it with no connection to the build database open.
 
@@ -108,8 +113,7 @@ class DbtBuild:
                 trouble = message["trouble"]
         child.wait()
         if result is None:
-            self._said.seek(0)
-            last = self._said.read().decode(errors="replace").strip().rpartition("\n")[2]
+            last = self.said().strip().rpartition("\n")[2]
             trouble = trouble or printable(last, 300) or f"exit status {child.returncode}"
             raise BuildError(f"ERROR dbt could not build the project: {trouble}; "
                              f"its log is {self._settings.dbt_work / 'logs' / 'dbt.log'}")  # fmt: skip

@@ -10,18 +10,24 @@ import os
 import re
 import shutil
 import subprocess
+import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from ingest.errors import HpdError, printable
+from ingest.errors import BuildError, HpdError, printable
 from ingest.settings import Settings
-from warehouse.build import DUCKDB, DbtBuild
+from warehouse.build import DUCKDB, BuildResult, DbtBuild
 from warehouse.lock import writer_lock
 
 JAVA = 17
 HEAVY, LIGHT = "heavy", "light"
+LOOK_SECONDS = 5
+# lines of Spark's own log
+WAIT = re.compile(r" WARN \S+: ((?:Initial job has not accepted any resources|Failed to connect to master).*)")
+CAUSE = re.compile(r"^(?:Exception in thread \S+ |Caused by: |\S+ \S+ ERROR \S+: )(.+)", re.MULTILINE)
 
 
 def nodes_of(part: str, manifest) -> list[str]:  # dbt's own manifest
@@ -88,10 +94,53 @@ def landing_lock(folder: Path, settings: Settings, wait: float) -> AbstractConte
     return writer_lock(replace(settings, home=folder), "load --landing", wait)
 
 
-def heavy_build(settings: Settings, lock: int, landing: Path) -> DbtBuild:
+class SparkBuild(DbtBuild):
+    """`dbt build` on Spark, which tells what Spark waits for, and why it did not start."""
+
+    def run(self, say: Callable[..., None]) -> BuildResult:
+        """Build and test, as `DbtBuild.run`.
+
+        Raises:
+            BuildError: Spark could not start, or dbt could not.
+        """
+        one_at_a_time, ended = threading.Lock(), threading.Event()
+
+        def tell(*state: object) -> None:
+            with one_at_a_time:
+                say(*state)
+
+        def tell_of_waits() -> None:
+            n_told = 0
+            while not ended.wait(LOOK_SECONDS):
+                waits = WAIT.findall(self.said())
+                if len(waits) > n_told:  # Spark says it again for as long as it lasts
+                    n_told = len(waits)
+                    tell(f"Spark ({_master()}) waits: {waits[-1]}")
+
+        watch = threading.Thread(target=tell_of_waits)
+        watch.start()
+        try:
+            return super().run(tell)
+        except BuildError as error:
+            causes = list(dict.fromkeys(CAUSE.findall(self.said())))
+            if not causes:
+                raise
+            raise BuildError(f"ERROR Spark did not start, or ended, with the master {_master()}: "
+                             f"{printable('; '.join(causes[-3:]), 600)}; name one that answers in HPD_SPARK_MASTER; "
+                             f"{str(error).rpartition('; ')[2]}") from None  # fmt: skip
+        finally:
+            ended.set()
+            watch.join()
+
+
+def _master() -> str:
+    return printable(os.environ.get("HPD_SPARK_MASTER", "local[*]"), 200)
+
+
+def heavy_build(settings: Settings, lock: int, landing: Path) -> SparkBuild:
     """The part that Spark does: from the landing zone to the counts, as Parquet in its folder `built`."""
     # Java reads the names of folders by the locale, and knows no ä in that of a bare cron
-    return DbtBuild(settings, lock, "spark", HEAVY, {"HPD_LANDING": str(landing), "LC_ALL": "C.UTF-8"})
+    return SparkBuild(settings, lock, "spark", HEAVY, {"HPD_LANDING": str(landing), "LC_ALL": "C.UTF-8"})
 
 
 def light_build(settings: Settings, lock: int, landing: Path) -> DbtBuild:

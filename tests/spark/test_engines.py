@@ -230,6 +230,24 @@ def test_nothing_changed_is_nothing_done(homes: tuple[Path, Path], inputs: Path)
     assert "nothing changed since release" in said
 
 
+def test_a_master_that_is_none_is_told_with_the_words_of_spark(inputs: Path, tmp_path: Path) -> None:
+    command = ("refresh", "--engine", "spark", inputs.parent / "own" / "trials.csv")
+    said = said_by(hpd(*command, home=tmp_path / "home", HPD_SPARK_MASTER="nowhere"), 1)
+    last = said.splitlines()[-1]
+    assert "with the master nowhere: org.apache.spark.SparkException: Master must" in last
+    assert "name one that answers in HPD_SPARK_MASTER; its log is" in last
+    assert len(last) < 700
+
+
+def test_a_master_that_does_not_answer_is_told_while_it_is_waited_for(inputs: Path, tmp_path: Path) -> None:
+    command = ("refresh", "--engine", "spark", inputs.parent / "own" / "trials.csv")
+    running = hpd(*command, home=tmp_path / "home", HPD_SPARK_MASTER="spark://127.0.0.1:1")
+    told = next((line for line in running.stdout if "waits" in line), "")
+    assert told == "Spark (spark://127.0.0.1:1) waits: Failed to connect to master 127.0.0.1:1\n"
+    running.kill()
+    running.communicate(timeout=60)
+
+
 def test_a_killed_driver_leaves_the_release_in_service(homes: tuple[Path, Path], inputs: Path) -> None:
     before = release_in_service(Settings(homes[1]))
     (inputs.parent / "own" / "patients.csv").write_text(PATIENTS.replace("60.875", "60.874"))
