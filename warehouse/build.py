@@ -14,6 +14,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ingest.errors import BuildError, printable
 from ingest.settings import PROJECT, Settings
@@ -84,6 +85,11 @@ class DbtBuild:
         for stream in (self._child.stdin, self._child.stdout, self._said):
             stream.close()
 
+    @property
+    def log(self) -> Path:
+        """dbt's own log."""
+        return self._settings.dbt_work / "logs" / "dbt.log"
+
     def said(self) -> str:
         """What dbt, and the Java machine of Spark, have said aside so far."""
         descriptor = self._said.fileno()  # whose position is also the child's
@@ -114,9 +120,11 @@ class DbtBuild:
         child.wait()
         if result is None:
             last = self.said().strip().rpartition("\n")[2]
-            trouble = trouble or printable(last, 300) or f"exit status {child.returncode}"
+            # by hand, or for its memory; what it said last is no reason then
+            killed = f"killed by signal {-child.returncode}" if child.returncode < 0 else ""
+            trouble = trouble or killed or printable(last, 300) or f"exit status {child.returncode}"
             raise BuildError(f"ERROR dbt could not build the project: {trouble}; "
-                             f"its log is {self._settings.dbt_work / 'logs' / 'dbt.log'}")  # fmt: skip
+                             f"its log is {self.log}")  # fmt: skip
         return result
 
 

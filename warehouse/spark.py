@@ -27,7 +27,9 @@ HEAVY, LIGHT = "heavy", "light"
 LOOK_SECONDS = 5
 # lines of Spark's own log
 WAIT = re.compile(r" WARN \S+: ((?:Initial job has not accepted any resources|Failed to connect to master).*)")
-CAUSE = re.compile(r"^(?:Exception in thread \S+ |Caused by: |\S+ \S+ ERROR \S+: )(.+)", re.MULTILINE)
+CAUSE = re.compile(
+    r"^(?:Exception in thread \S+ |Caused by: |Error: |(?=Invalid )|\S+ \S+ ERROR \S+: )(.+)", re.MULTILINE
+)
 
 
 def nodes_of(part: str, manifest) -> list[str]:  # dbt's own manifest
@@ -103,11 +105,15 @@ class SparkBuild(DbtBuild):
         Raises:
             BuildError: Spark could not start, or dbt could not.
         """
-        one_at_a_time, ended = threading.Lock(), threading.Event()
+        one_at_a_time, started, ended = threading.Lock(), threading.Event(), threading.Event()
 
         def tell(*state: object) -> None:
             with one_at_a_time:
                 say(*state)
+
+        def tell_of_nodes(*state: object) -> None:
+            started.set()
+            tell(*state)
 
         def tell_of_waits() -> None:
             n_told = 0
@@ -120,14 +126,14 @@ class SparkBuild(DbtBuild):
         watch = threading.Thread(target=tell_of_waits)
         watch.start()
         try:
-            return super().run(tell)
-        except BuildError as error:
+            return super().run(tell_of_nodes)
+        except BuildError:
             causes = list(dict.fromkeys(CAUSE.findall(self.said())))
-            if not causes:
+            if started.is_set() or not causes:  # what Spark has got over by then is no cause
                 raise
-            raise BuildError(f"ERROR Spark did not start, or ended, with the master {_master()}: "
-                             f"{printable('; '.join(causes[-3:]), 600)}; name one that answers in HPD_SPARK_MASTER; "
-                             f"{str(error).rpartition('; ')[2]}") from None  # fmt: skip
+            raise BuildError(f"ERROR Spark did not start with the master {_master()}: {printable('; '.join(causes[-3:]), 600)}; "
+                             "see to spark-defaults.conf in SPARK_CONF_DIR, or name one that answers in HPD_SPARK_MASTER; "
+                             f"its log is {self.log}") from None  # fmt: skip
         finally:
             ended.set()
             watch.join()

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from conftest import PROJECT
 
-from ingest.errors import HpdError
+from ingest.errors import BuildError, HpdError
+from ingest.settings import Settings
 from warehouse import spark
 
 PARSE = """
@@ -85,3 +86,29 @@ def test_an_old_or_missing_java_is_told(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     with pytest.raises(HpdError, match=f"needs Java 17 or newer, and there is {found}"):
         spark.check_installed()
+
+
+@pytest.mark.parametrize(
+    ("node", "told"),
+    [
+        ("", "ERROR Spark did not start with the master local[*]: java.io.IOException: Invented; see to"),
+        ('{"done": 1, "total": 2, "node": "a"}', "ERROR dbt could not build the project: killed by signal 9; its log"),
+    ],
+)
+def test_what_spark_said_is_a_cause_until_something_is_built(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, node: str, told: str
+) -> None:
+    says = f"echo '{node}'" if node else ""
+    stand_in = tmp_path / "python"
+    stand_in.write_text(f"#!/bin/sh\nread go\necho 'Caused by: java.io.IOException: Invented' >&2\n{says}\nkill -9 $$\n")  # fmt: skip
+    stand_in.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(stand_in))
+    monkeypatch.delenv("HPD_SPARK_MASTER", raising=False)
+    with (tmp_path / "lock").open("w") as lock:
+        build = spark.heavy_build(Settings(tmp_path), lock.fileno(), tmp_path)
+        try:
+            with pytest.raises(BuildError) as error:
+                build.run(lambda *state: None)
+        finally:
+            build.cancel()
+    assert str(error.value).startswith(told)
